@@ -1,0 +1,305 @@
+"""The contract between the harness and a runtime: Backend, Session, and the types and errors they speak in.
+
+A backend never reads a clock. The harness composes what is timed out of `copy_inputs`, `enqueue`,
+`synchronize` and `copy_outputs`, so no backend can time something else than its neighbours do.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, NoReturn, Self, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Feeds = Mapping[str, Array]
+OptionValue = str | int | bool
+
+
+class BackendError(Exception):
+    """Base of all errors of this package; one line that ends with what to do."""
+
+
+class BackendUnavailable(BackendError):  # noqa: N818 - the terms of the design, read as states
+    """The runtime, its driver or its device cannot be used on this machine."""
+
+
+class ConversionError(BackendError):
+    """A model could not be turned into what the runtime loads; carries the tool's own first error line."""
+
+
+class DeviceError(BackendError):
+    """A call into the runtime failed: which call, which code, what it means."""
+
+
+class ModelMismatch(BackendError):  # noqa: N818
+    """The model or its inputs are not what was expected: which one, expected and given."""
+
+
+class SessionClosed(BackendError):  # noqa: N818
+    """A session was used after `close()`."""
+
+
+class Precision(StrEnum):
+    """Arithmetic that an engine executes (not what it was asked for)."""
+
+    FP32 = "fp32"
+    TF32 = "tf32"
+    FP16 = "fp16"
+    BF16 = "bf16"
+    INT8 = "int8"
+
+
+class Scope(StrEnum):
+    """What a sample covers: `compute` from enqueue to synchronize, `end-to-end` with both copies."""
+
+    COMPUTE = "compute"
+    END_TO_END = "end-to-end"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One chip as a runtime addresses it: `cpu`, `cuda:0`, `npu:3`."""
+
+    kind: str
+    index: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Device:
+        """Read `cpu`, `cuda`, `cuda:1`, `npu:0`. Raises ValueError with the accepted forms."""
+        kind, colon, number = text.partition(":")
+        if kind not in ("cpu", "cuda", "npu") or (colon and not number.isdigit()) or (kind == "cpu" and colon):
+            raise ValueError(f"device {text!r} is not known; write cpu, cuda, cuda:N or npu:N")
+        return cls(kind, int(number or 0))
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """A device that a probe found, and the card that carries it."""
+
+    device: Device
+    card: str
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Answer of `Backend.probe()`.
+
+    `reason` is empty when usable, else one line: why not and what to do. `devices[0]` is the one used
+    when the user names none.
+    """
+
+    usable: bool
+    reason: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    devices: tuple[DeviceInfo, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a backend can do on one kind of device. What is not declared is refused, never approximated."""
+
+    precisions: frozenset[Precision]
+    scopes: frozenset[Scope] = frozenset(Scope)
+    asynchronous: bool = False
+    dynamic_batch: bool = False
+    device_events: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSpec:
+    """One setting of a backend, given on the command line as `NAME:KEY=VALUE`."""
+
+    key: str
+    default: OptionValue
+    help: str
+    choices: tuple[str, ...] = ()
+
+    def parse(self, text: str) -> OptionValue:
+        """Turn the text of the command line into the type of the default. Raises ValueError."""
+        if isinstance(self.default, bool):
+            if text.lower() not in ("true", "false", "1", "0", "on", "off"):
+                raise ValueError(f"{self.key}={text!r}: write true or false")
+            return text.lower() in ("true", "1", "on")
+        if isinstance(self.default, int):
+            if not text.isdigit():
+                raise ValueError(f"{self.key}={text!r}: write a whole number of 0 or more")
+            return int(text)
+        if self.choices and text not in self.choices:
+            raise ValueError(f"{self.key}={text!r}: write one of {', '.join(self.choices)}")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """Name, fixed shape (batch included) and numpy dtype of an input or output."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return f"{self.name} {'x'.join(map(str, self.shape)) or 'scalar'} {self.dtype}"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model for one batch size, in the forms that its workload can offer.
+
+    `onnx` is a file with the same weights as `torch_module()` returns. `sha256` identifies the weights
+    and the graph. The shapes of `inputs` and `outputs` include the batch.
+    """
+
+    name: str
+    sha256: str
+    batch: int
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    onnx: Path | None = None
+    torch_module: Callable[[], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What `prepare` made for `open`: a file, or the model itself where nothing needs building."""
+
+    model: Model
+    precision: Precision
+    path: Path | None = None
+    sha256: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+class Session(ABC):
+    """One device's resources for one model at one batch size; every buffer is allocated at construction.
+
+    Subclasses set `inputs`, `outputs` and `precision` (as executed), and implement the underscored
+    methods, `enqueue` and `synchronize`. `enqueue` may return before the work is done; `synchronize`
+    returns only when all enqueued work is done. Neither may copy between host and device.
+    """
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    precision: Precision
+
+    @final
+    def copy_inputs(self, feeds: Feeds) -> None:
+        """Bring one batch to the device, finished on return or ordered before the next `enqueue`.
+
+        Raises ModelMismatch on a wrong name, shape or dtype, before the device is touched.
+        """
+        check_feeds(self.inputs, feeds)
+        self._copy_inputs(feeds)
+
+    @abstractmethod
+    def enqueue(self) -> None:
+        """Start one inference on the inputs that lie on the device."""
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Return when all enqueued work is done. Raises DeviceError if it failed."""
+
+    @abstractmethod
+    def copy_outputs(self) -> dict[str, Array]:
+        """Outputs of the last synchronized inference, as new arrays in the dtype that the model declares."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, str]:
+        """Engine versions, where the nodes ran, options in force: what a reader needs to repeat this."""
+
+    @abstractmethod
+    def _copy_inputs(self, feeds: Feeds) -> None: ...
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Release everything in the runtime's own order; called once."""
+
+    @final
+    def close(self) -> None:
+        """Release the device's resources. Idempotent; afterwards every other call raises SessionClosed."""
+        if self.__dict__.get("_closed", False):
+            return
+        self.__dict__["_closed"] = True
+        try:
+            self._close()
+        finally:
+            # Shadowing the methods costs the timed loop nothing; a test of a flag in `enqueue` would.
+            for name in ("copy_inputs", "enqueue", "synchronize", "copy_outputs", "describe"):
+                setattr(self, name, _raise_closed)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Backend(ABC):
+    """How models run on one vendor's runtime. Stateless; nothing of the vendor is imported before `prepare`."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    options: ClassVar[tuple[OptionSpec, ...]] = ()
+    #: True for test doubles: their figures carry provenance `simulated` and never meet measured ones.
+    simulated: ClassVar[bool] = False
+
+    @abstractmethod
+    def probe(self) -> Availability:
+        """Say whether this machine can run the backend. Never raises, opens no device, under a second."""
+
+    @abstractmethod
+    def capabilities(self, device: Device) -> Capabilities:
+        """What can be asked for on that kind of device; static."""
+
+    @abstractmethod
+    def prepare(
+        self, model: Model, precision: Precision, device: Device, options: Mapping[str, OptionValue]
+    ) -> Artifact:
+        """Build what must exist before loading (engine, .om). Raises ConversionError, BackendUnavailable,
+        ModelMismatch (the workload has no form of the model that this backend can load)."""
+
+    @abstractmethod
+    def open(self, artifact: Artifact, device: Device, options: Mapping[str, OptionValue]) -> Session:
+        """Load the artifact on the device. Raises BackendUnavailable, DeviceError, ModelMismatch."""
+
+
+def check_feeds(specs: tuple[TensorSpec, ...], feeds: Feeds) -> None:
+    """Raise ModelMismatch unless `feeds` has exactly the named inputs, each with its exact shape and dtype."""
+    for spec in specs:
+        array = feeds.get(spec.name)
+        if array is None:
+            given = ", ".join(feeds) or "none"
+            raise ModelMismatch(f"input {spec.name!r} is missing (given: {given}); feed every input by its name.")
+        if array.shape != spec.shape or array.dtype != spec.dtype:
+            got = TensorSpec(spec.name, array.shape, array.dtype)
+            raise ModelMismatch(f"input {spec.name!r}: expected {spec}, given {got}; convert it before feeding.")
+    if len(feeds) != len(specs):
+        unknown = sorted(set(feeds) - {spec.name for spec in specs})
+        raise ModelMismatch(
+            f"the model has no input {unknown[0]!r}; its inputs are {', '.join(s.name for s in specs)}."
+        )
+
+
+def require_onnx(model: Model, backend: str) -> Path:
+    """The model's .onnx file. Raises ModelMismatch when the workload offers none."""
+    if model.onnx is None:
+        raise ModelMismatch(
+            f"backend {backend!r} needs an .onnx file and {model.name} has none; name one with --model."
+        )
+    return model.onnx
+
+
+def _raise_closed(*_args: object) -> NoReturn:
+    raise SessionClosed("this session is closed; open a new one with Backend.open().")
