@@ -1,0 +1,95 @@
+"""Made-up runs with known figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports.records import (
+    SCHEMA_VERSION,
+    CellIdentity,
+    CellRecord,
+    Failure,
+    Host,
+    OutputAccuracy,
+    Run,
+    RunRecord,
+    Samples,
+    Skipped,
+    WorkloadInfo,
+)
+from reports.summary import derived_fps_per_card, summarise
+
+
+def header(**changes: Any) -> RunRecord:
+    values: dict[str, Any] = {
+        "schema": SCHEMA_VERSION, "id": "20261122T120000Z-0badcafe", "command": ["python", "-m", "bench", "--bs", "1"],
+        "started": "2026-11-22T12:00:00+00:00",
+        "host": Host(name="lab", os="Linux", cpu="Some CPU", logical_cpus=4, physical_cores=2,
+                     memory_bytes=8 * 2**30, python="3.11.7"),
+        "git": None, "packages": {"numpy": "2.0.0"},
+        "workload": WorkloadInfo(name="stargan", model_sha256="a" * 64, inputs_sha256="b" * 64, model="a model",
+                                 inputs="some pictures", reference="PyTorch fp32", notes=["weights from a seed"]),
+        "cells_planned": 4, "skipped": [Skipped(backend="acl", reason="CANN is not installed; install it.")],
+    }  # fmt: skip
+    return RunRecord(**(values | changes))
+
+
+def identity(backend: str, batch: int, **changes: Any) -> CellIdentity:
+    values: dict[str, Any] = {
+        "workload": "stargan", "backend": backend, "options": {}, "card": "Some CPU", "device": "cpu",
+        "precision": "fp32", "batch": batch, "scope": "compute",
+    }  # fmt: skip
+    return CellIdentity(**(values | changes))
+
+
+def cell(backend: str, batch: int, latency_ms: float, count: int = 400, **changes: Any) -> CellRecord:
+    """A measured cell whose samples alternate by 1 % around `latency_ms`."""
+    keys = ("options", "card", "device", "precision", "scope")
+    own = {key: changes.pop(key) for key in keys if key in changes}
+    half = round(latency_ms * 1e6)
+    samples = Samples(
+        samples_ns=[half - half // 200, half + half // 200] * (count // 2), warmup_ns=[half] * 10, group=1,
+        stop="converged", overhead_ns=90,
+    )  # fmt: skip
+    latency = summarise(samples)
+    assert latency is not None
+    who = identity(backend, batch, **own)
+    values: dict[str, Any] = {
+        "id": f"{who.label()}-{batch}-{who.scope}-{who.precision}", "identity": who,
+        "asked_precision": who.precision, "status": "ok",
+        "provenance": "measured", "clock": "host", "chips": 1, "started": "2026-11-22T12:00:01+00:00",
+        "samples": samples, "latency": latency, "fps_per_card": derived_fps_per_card(1, batch, latency.mean_ms),
+        "accuracy": [OutputAccuracy(output="fake_img", passed=True, max_abs=1e-5, mean_abs=1e-6, cosine=1.0,
+                                    psnr_db=120.0, nonfinite=0, threshold="cosine >= 0.9")],
+        "session": {"threads": "2"},
+    }  # fmt: skip
+    return CellRecord(**(values | changes))
+
+
+def failed(backend: str, batch: int) -> CellRecord:
+    return CellRecord(
+        id=f"{backend}-{batch}", identity=identity(backend, batch), asked_precision="fp32", status="failed",
+        provenance="measured", clock="host", chips=1, started="2026-11-22T12:00:02+00:00",
+        failure=Failure(phase="load", message="the worker died of SIGSEGV", output_tail=["oh | no"]),
+    )  # fmt: skip
+
+
+def wrong(backend: str, batch: int) -> CellRecord:
+    verdict = OutputAccuracy(
+        output="fake_img", passed=False, max_abs=0.9, mean_abs=0.3, cosine=0.2, psnr_db=3.0, nonfinite=0,
+        threshold="cosine >= 0.9", reason="cosine 0.2 < 0.9",
+    )  # fmt: skip
+    good = cell(backend, batch, 10.0)
+    return CellRecord(
+        id=good.id, identity=good.identity, asked_precision="fp32", status="wrong", provenance="measured",
+        clock="host", chips=1, started=good.started, accuracy=[verdict],
+    )  # fmt: skip
+
+
+def example() -> Run:
+    """Two engines at two batch sizes, one wrong cell, one failed cell."""
+    cells = [
+        cell("pytorch", 1, 10.0), cell("onnxruntime", 1, 8.0), wrong("openvino", 1),
+        cell("pytorch", 4, 40.0), cell("onnxruntime", 4, 20.0, count=4), failed("openvino", 4),
+    ]  # fmt: skip
+    return Run(run=header(cells_planned=6), cells=cells)

@@ -1,0 +1,106 @@
+"""The report and the plots of a made-up run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from reports import markdown, plots
+from reports.records import Run
+from reports.table import by_scope, find_baseline, frame
+from tests.reports.samples import cell, example, header
+
+GOLDEN = Path(__file__).parent / "golden" / "report.md"
+
+
+def test_report_is_the_golden_one() -> None:
+    """Set BENCH_UPDATE_GOLDEN=1 to write the golden file anew, then read its diff."""
+    text = markdown.render(example(), [Path("compute-latency.png"), Path("compute-fps.png")])
+    if os.environ.get("BENCH_UPDATE_GOLDEN"):
+        GOLDEN.write_text(text, encoding="utf-8")
+    assert text == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_every_table_row_has_as_many_cells_as_its_header() -> None:
+    text = markdown.render(example(), [])
+    for block in text.split("\n\n"):
+        rows = [line.replace("\\|", "") for line in block.splitlines() if line.startswith("|")]
+        assert len({row.count("|") for row in rows}) <= 1, block
+
+
+def test_wrong_and_failed_cells_have_no_fps_and_no_ratio() -> None:
+    (table,) = by_scope(example())
+    openvino = next(column for column in table.columns if column.label == "openvino")
+    baseline = find_baseline(table, None)
+    assert baseline is not None
+    assert baseline.label == "pytorch"
+    for batch in (1, 4):
+        assert table.fps(batch, openvino) is None
+        assert table.ratio(batch, openvino, baseline) is None
+
+
+def test_ratios_and_their_geometric_mean() -> None:
+    (table,) = by_scope(example())
+    baseline = find_baseline(table, "pytorch")
+    other = find_baseline(table, "onnxruntime")
+    assert baseline is not None
+    assert other is not None
+    assert table.ratio(1, other, baseline) == pytest.approx(1.25)
+    assert table.ratio(4, other, baseline) == pytest.approx(2.0)
+    assert table.mean_ratio(other, baseline) == pytest.approx((1.25 * 2.0) ** 0.5)
+
+
+def test_scopes_are_never_in_one_table() -> None:
+    run = Run(run=header(), cells=[cell("pytorch", 1, 10.0), cell("pytorch", 1, 12.0, scope="end-to-end")])
+    assert [table.scope for table in by_scope(run)] == ["compute", "end-to-end"]
+    text = markdown.render(run, [])
+    assert "## Latency (compute)" in text
+    assert "## Latency (end-to-end)" in text
+
+
+def test_simulated_figures_have_a_banner_and_no_ratio_with_measured_ones() -> None:
+    run = Run(run=header(), cells=[cell("pytorch", 1, 10.0), cell("double", 1, 1.0, provenance="simulated")])
+    text = markdown.render(run, [])
+    assert "**SIMULATED" in text
+    assert "double simulated" in text
+    assert "/ pytorch" not in text
+
+
+def test_unequal_precisions_are_named_beside_their_ratio() -> None:
+    run = Run(run=header(), cells=[cell("pytorch", 1, 10.0), cell("openvino", 1, 5.0, precision="bf16")])
+    text = markdown.render(run, [])
+    assert "compares unequal things" in text
+    assert "openvino bf16 / pytorch fp32" in text
+
+
+def test_executed_precision_that_was_not_asked_for_is_said() -> None:
+    run = Run(run=header(), cells=[cell("openvino", 1, 5.0, asked_precision="bf16")])
+    assert "bf16 was asked for, fp32 was executed" in markdown.render(run, [])
+
+
+def test_unfinished_run_says_so() -> None:
+    run = Run(run=header(cells_planned=8), cells=[cell("pytorch", 1, 10.0)])
+    assert "1 of 8 cells" in markdown.render(run, [])
+
+
+def test_unknown_baseline_names_the_known_ones() -> None:
+    with pytest.raises(markdown.UnknownBaseline, match="pytorch, onnxruntime, openvino"):
+        markdown.render(example(), [], baseline="tensorrt")
+
+
+def test_plots_are_written_for_scopes_with_figures_only(tmp_path: Path) -> None:
+    written = plots.draw(example(), tmp_path)
+    assert [path.name for path in written] == ["compute-latency.png", "compute-fps.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert plots.draw(Run(run=header(), cells=example().cells[2:3]), empty) == []
+
+
+def test_frame_has_a_row_a_cell_and_numbers_stay_numbers() -> None:
+    table = frame(example())
+    assert list(table["status"]) == ["ok", "ok", "wrong", "ok", "ok", "failed"]
+    assert table["median_ms"].iloc[0] == pytest.approx(10.0)
+    assert table["fps_per_card"].iloc[2] != table["fps_per_card"].iloc[2]  # NaN: a wrong cell has no speed

@@ -1,0 +1,140 @@
+"""Run files: what is written is read back, and damage is told apart."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports import store
+from reports.records import Run
+from tests.reports.samples import cell, example, header
+
+
+def write(path: Path, run: Run) -> Path:
+    with store.RunWriter(path, run.run) as writer:
+        for record in run.cells:
+            writer.append(record)
+    return path
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    run = example()
+    assert store.read(write(tmp_path / "run.jsonl", run)) == run
+    assert store.read(tmp_path) == run, "a folder stands for its run.jsonl"
+
+
+def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
+    path = write(tmp_path / "run.jsonl", example())
+    before = path.read_bytes()
+    with pytest.raises(store.RunFileError, match="exists already"):
+        store.RunWriter(path, header())
+    assert path.read_bytes() == before
+
+
+def test_torn_last_line_is_dropped_with_a_warning(tmp_path: Path) -> None:
+    path = write(tmp_path / "run.jsonl", example())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    run = store.read(path)
+    assert len(run.cells) == len(example().cells) - 1
+    assert "cut off" in run.warnings[0]
+
+
+@given(st.data())
+def test_damage_is_refused_or_harmless_and_never_another_exception(data: st.DataObject) -> None:
+    whole = bytearray(b"\n".join(msgspec.json.encode(r) for r in (header(), cell("pytorch", 1, 10.0, count=4))) + b"\n")
+    for _ in range(data.draw(st.integers(1, 3))):
+        index = data.draw(st.integers(0, len(whole) - 1))
+        whole[index] = data.draw(st.integers(0, 255))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.jsonl"
+        path.write_bytes(bytes(whole))
+        with contextlib.suppress(store.RunFileError):
+            store.read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "no complete line"),
+        (b"hello\n", "line 1: no run file"),
+        (b'{"kind":"run","schema":"2.0","new":1}\n', "written in schema 2.0, this version reads"),
+        (msgspec.json.encode(cell("pytorch", 1, 1.0)) + b"\n", "line 1"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(store.RunFileError, match=words):
+        store.read(path)
+
+
+def test_a_duplicate_cell_and_a_second_run_are_refused(tmp_path: Path) -> None:
+    lines = [msgspec.json.encode(r) for r in (header(), cell("pytorch", 1, 1.0), cell("pytorch", 1, 1.0))]
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    with pytest.raises(store.RunFileError, match=r"line 3: cell .* is in line 2 already"):
+        store.read(path)
+    path.write_bytes(b"\n".join([lines[0], lines[0]]) + b"\n")
+    with pytest.raises(store.RunFileError, match="line 2: a second run"):
+        store.read(path)
+
+
+def test_newer_minor_versions_with_unknown_fields_are_read(tmp_path: Path) -> None:
+    line = msgspec.json.decode(msgspec.json.encode(header()))
+    line |= {"schema": "1.9", "something": "new"}
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(msgspec.json.encode(line) + b"\n")
+    assert store.read(path).run.schema == "1.9"
+
+
+def test_missing_and_unwritable_places(tmp_path: Path) -> None:
+    with pytest.raises(store.RunFileError, match="cannot read"):
+        store.read(tmp_path / "nowhere.jsonl")
+    with pytest.raises(store.RunFileError, match="cannot write"):
+        store.RunWriter(tmp_path / "nowhere" / "run.jsonl", header())
+
+
+_FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from reports import store
+from tests.reports.samples import cell, header
+path = Path(sys.argv[1])
+with store.RunWriter(path, header()) as writer:
+    writer.append(cell("pytorch", 1, 10.0))
+    size = path.stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, size + 100))
+    try:
+        writer.append(cell("pytorch", 4, 10.0))
+    except store.RunFileError as error:
+        print(error)
+assert path.stat().st_size == size, "a line that did not fit must be taken back"
+resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
+try:
+    store.RunWriter(path.with_name("other.jsonl"), header())
+except store.RunFileError:
+    assert not path.with_name("other.jsonl").exists()
+else:
+    raise SystemExit("a header that does not fit must raise")
+"""
+
+
+def test_a_full_disk_keeps_whole_lines_and_leaves_no_file_without_header(tmp_path: Path) -> None:
+    """RLIMIT_FSIZE makes writes fail in mid-line as a full disk does."""
+    path = tmp_path / "run.jsonl"
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, str(path)], capture_output=True, text=True, cwd=root, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "free some space" in done.stdout
+    assert len(store.read(path).cells) == 1
