@@ -1,0 +1,1 @@
+"""One command that measures inference backends under one timing loop. See `python -m bench --help`."""

@@ -1,0 +1,114 @@
+"""One cell, start to end: build, open, prove right, measure, prove right again, and put it all in a record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from backends import registry
+from backends.base import Array, Device, Feeds, Precision, Session
+from bench.clock import PERF_CLOCK
+from bench.measure import Progress, take_samples
+from bench.plan import CellTask
+from bench.workloads import load as load_workload
+from bench.workloads.base import Materials
+from reports.accuracy import compare_outputs
+from reports.records import ArtifactInfo, CellIdentity, CellRecord, Failure, OutputAccuracy
+from reports.summary import derived_fps_per_card, summarise
+
+_T = TypeVar("_T")
+
+
+def identity_of(task: CellTask, executed: Precision | None = None) -> CellIdentity:
+    """The task's identity, with the executed precision once it is known."""
+    return CellIdentity(
+        workload=task.workload.name,
+        backend=task.backend,
+        options=task.options,
+        card=task.card,
+        device=task.device,
+        precision=(executed or task.precision).value,
+        batch=task.batch,
+        scope=task.scope.value,
+    )
+
+
+def failed_cell(task: CellTask, failure: Failure, started: str, simulated: bool = False) -> CellRecord:
+    """The record of a cell that gave no figures."""
+    return CellRecord(
+        id=task.id, identity=identity_of(task), asked_precision=task.precision.value, status="failed",
+        provenance="simulated" if simulated else "measured", clock="host", chips=task.chips, started=started,
+        failure=failure,
+    )  # fmt: skip
+
+
+def run_cell(task: CellTask, materials: Materials, phase: Callable[[str], None], progress: Progress) -> CellRecord:
+    """Measure one cell in this process. Raises the errors of backends.base and of the vendor's runtime."""
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    workload = load_workload(task.workload.name)
+    model = workload.model(task.workload, materials, task.batch)
+    backend = registry.load(task.backend)
+    options = registry.parse_options(backend, task.options)
+    device = Device.parse(task.device)
+    phase("build")
+    artifact, build_s = _timed(lambda: backend.prepare(model, task.precision, device, options))
+    phase("load")
+    session, load_s = _timed(lambda: backend.open(artifact, device, options))
+    with session:
+        phase("check outputs")
+        feeds = workload.host_batches(task.workload, materials, task.batch)
+        reference = workload.reference(materials, task.batch)
+        accuracy, first_call_s = _timed(lambda: _check(session, feeds[0], reference))
+        record = CellRecord(
+            id=task.id,
+            identity=identity_of(task, session.precision),
+            asked_precision=task.precision.value,
+            status="wrong",
+            provenance="simulated" if backend.simulated else "measured",
+            clock="host",
+            chips=task.chips,
+            started=started,
+            accuracy=accuracy,
+            artifact=ArtifactInfo(
+                sha256=artifact.sha256,
+                build_s=build_s,
+                load_s=load_s,
+                first_call_s=first_call_s,
+                settings=dict(artifact.settings),
+            ),
+            session=session.describe(),
+        )
+        if not _passed(accuracy):
+            return record
+        phase("measure")
+        samples = take_samples(session, task.scope, feeds, task.limits, PERF_CLOCK, progress)
+        # A session that answers from memory, or breaks while it runs, is right before the loop and wrong after it.
+        phase("check outputs again")
+        accuracy = _check(session, feeds[0], reference)
+    record = replace(record, accuracy=accuracy, samples=samples, latency=summarise(samples, task.limits.half_width))
+    if record.latency is None or not _passed(accuracy):
+        return record
+    fps = derived_fps_per_card(task.chips, task.batch, record.latency.mean_ms)
+    return replace(record, status="ok", fps_per_card=fps)
+
+
+def _check(session: Session, feeds: Feeds, reference: Mapping[str, Array]) -> list[OutputAccuracy]:
+    """One inference, held against the reference at the thresholds of the executed precision."""
+    session.copy_inputs(feeds)
+    session.enqueue()
+    session.synchronize()
+    return compare_outputs(reference, session.copy_outputs(), session.precision.value)
+
+
+def _passed(accuracy: list[OutputAccuracy]) -> bool:
+    return all(output.passed for output in accuracy)
+
+
+def _timed(action: Callable[[], _T]) -> tuple[_T, float]:
+    begin = time.perf_counter()
+    result = action()
+    return result, time.perf_counter() - begin

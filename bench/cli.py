@@ -1,0 +1,143 @@
+"""Commands and options of `python -m bench`; no logic.
+
+argparse, not a richer library: it takes several values after one option, and `--help` must appear within 150 ms,
+of which the import of the alternatives alone takes 120.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from bench.errors import ExitCode, UsageError
+
+COMMANDS = ("run", "backends", "report")
+
+_EXAMPLE = """\
+example: python -m bench --backend pytorch onnxruntime openvino --bs 1 4 8 16
+options of the default command: python -m bench run --help
+
+"""
+_EPILOG = """\
+exit status: 0 done; 1 a cell's outputs are wrong; 2 usage, bad input, or nothing measured;
+3 inconclusive; 130 interrupted (what was measured is kept).
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"bench: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(ExitCode.USAGE)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no batch size; write whole numbers from 1, such as 1 4 8 16")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:  # NaN fails this too
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write seconds above 0, such as 20")
+    return value
+
+
+def _shape(text: str) -> tuple[str, list[int]]:
+    name, colon, dims = text.rpartition(":")
+    parts = dims.lower().split("x")
+    if not colon or not name or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is no shape; write NAME:1x3x224x224")
+    return name, [int(part) for part in parts]
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = _Parser(
+        prog="python -m bench",
+        description="Measure inference backends under one timing loop. The default command is run.",
+        epilog=_EXAMPLE + _EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_run(commands.add_parser("run", help="measure and report (default)", epilog=_EPILOG,
+                                 formatter_class=argparse.RawDescriptionHelpFormatter))  # fmt: skip
+    backends = commands.add_parser("backends", help="what is usable here, and what to do about the rest")
+    backends.add_argument("-v", "--verbose", action="store_true", help="show versions, options and the environment")
+    report = commands.add_parser("report", help="write the report of a finished run again")
+    report.add_argument("run", type=Path, metavar="RUN", help="run folder, or its run.jsonl")
+    report.add_argument("--baseline", metavar="BACKEND", help="backend that ratios are against")
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_argument_group("what to measure")
+    what.add_argument(
+        "--backend", nargs="+", default=[], metavar="NAME[:KEY=VALUE,...]",
+        help="pytorch, onnxruntime, openvino, tensorrt, acl, or a plug-in's; default: all usable here",
+    )  # fmt: skip
+    what.add_argument("--bs", nargs="+", type=_positive, default=[1, 4, 8, 16], metavar="N", help="batch sizes")
+    what.add_argument("--workload", choices=("stargan", "onnx"), default=None, help="default: stargan")
+    what.add_argument("--weights", metavar="FILE.pth", help="StarGAN's generator; default: weights from a fixed seed")
+    what.add_argument("--data", metavar="ZIP|DIR", help="celeba.zip or its folder; default: the bundled sample")
+    what.add_argument("--attributes", nargs="+", metavar="NAME", help="five CelebA attributes to translate to")
+    what.add_argument("--model", metavar="FILE.onnx", help="any ONNX model, on random inputs")
+    what.add_argument("--shape", nargs="+", type=_shape, default=[], metavar="INPUT:1x3x224x224",
+                      help="shapes of inputs whose dimensions the .onnx file leaves open")  # fmt: skip
+    how = parser.add_argument_group("how to measure it")
+    how.add_argument("--precision", nargs="+", choices=("fp32", "tf32", "fp16", "bf16", "int8"), default=["fp32"])
+    how.add_argument("--device", metavar="DEVICE", help="cpu, cuda:N, npu:N; default: each backend's first")
+    how.add_argument("--scope", nargs="+", choices=("compute", "end-to-end"), default=["compute"],
+                     help="compute: inputs on the device; end-to-end: with both copies")  # fmt: skip
+    how.add_argument("--max-time", type=_seconds, metavar="S", help="seconds a cell measures at most (default 20)")
+    how.add_argument("--quick", action="store_true", help="a first look: 3 s a cell, wide intervals")
+    out = parser.add_argument_group("where the results go")
+    out.add_argument("--out", type=Path, metavar="DIR", help="default: runs/<start time>")
+    out.add_argument("--baseline", metavar="BACKEND", help="backend that ratios are against; default: the first")
+    out.add_argument("--cache", type=Path, metavar="DIR", help="exported models, references; default: ~/.cache/bench")
+
+
+def _with_default_command(arguments: Sequence[str]) -> list[str]:
+    """`python -m bench --bs 1` means `python -m bench run --bs 1`."""
+    if arguments and (arguments[0] in COMMANDS or arguments[0] in ("-h", "--help")):
+        return list(arguments)
+    if arguments and not arguments[0].startswith("-"):
+        return list(arguments)  # an unknown command: argparse names the known ones
+    return ["run", *arguments]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = build_parser().parse_args(_with_default_command(given))
+    try:
+        return _dispatch(options, given)
+    except UsageError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+
+
+def _dispatch(options: argparse.Namespace, given: list[str]) -> int:
+    # Each command's imports happen only when it is called, so that --help stays quick.
+    if options.command == "backends":
+        from bench.commands.backends import list_backends
+
+        return list_backends(verbose=options.verbose)
+    if options.command == "report":
+        from bench.commands.report import rewrite_report
+
+        return rewrite_report(options.run, options.baseline)
+    from bench.commands.run import RunOptions, run
+
+    return run(RunOptions.from_namespace(options), ["python", "-m", "bench", *given])

@@ -1,0 +1,100 @@
+"""A run as a list of cells: self-contained tasks that any worker process can execute."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from backends.base import Precision, Scope
+from bench.stopping import Limits
+
+
+class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Which workload, and the files and settings it is made of, as the user named them."""
+
+    name: str
+    weights: str | None = None
+    model: str | None = None
+    data: str | None = None
+    attributes: list[str] | None = None
+    #: input name -> shape without unknown dimensions, for .onnx files that leave some open
+    shapes: dict[str, list[int]] = {}
+
+
+class CellTask(msgspec.Struct, frozen=True, kw_only=True, tag="cell"):
+    """Everything a worker needs to measure one cell."""
+
+    id: str
+    workload: WorkloadSpec
+    backend: str
+    #: only the options that the user set
+    options: dict[str, str]
+    device: str
+    card: str
+    chips: int
+    precision: Precision
+    batch: int
+    scope: Scope
+    limits: Limits
+
+    def title(self) -> str:
+        """What progress displays and messages call this cell."""
+        options = ",".join(f"{key}={value}" for key, value in sorted(self.options.items()))
+        name = f"{self.backend}:{options}" if options else self.backend
+        suffix = "" if self.scope is Scope.COMPUTE else f" {self.scope}"
+        return f"{name} bs{self.batch} {self.precision}{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A backend with the options, device and card that one column of the report stands for."""
+
+    backend: str
+    options: dict[str, str]
+    device: str
+    card: str
+    chips: int
+
+
+def make_cells(
+    workload: WorkloadSpec,
+    variants: Sequence[Variant],
+    batches: Sequence[int],
+    precisions: Sequence[Precision],
+    scopes: Sequence[Scope],
+    limits: Limits,
+) -> list[CellTask]:
+    """The cells in the order they are measured.
+
+    Neighbours in time are the backends of one batch size, so that a machine whose speed drifts does less harm to
+    the ratios between them.
+    """
+    return [
+        CellTask(
+            id=_cell_id(workload, variant, batch, precision, scope),
+            workload=workload,
+            backend=variant.backend,
+            options=variant.options,
+            device=variant.device,
+            card=variant.card,
+            chips=variant.chips,
+            precision=precision,
+            batch=batch,
+            scope=scope,
+            limits=limits,
+        )
+        for scope in scopes
+        for precision in precisions
+        for batch in batches
+        for variant in variants
+    ]
+
+
+def _cell_id(workload: WorkloadSpec, variant: Variant, batch: int, precision: Precision, scope: Scope) -> str:
+    """Readable and stable: equal settings give an equal id in every run, on every machine with that card."""
+    identity = msgspec.json.encode([sorted(variant.options.items()), variant.device, variant.card])
+    digest = hashlib.sha256(identity).hexdigest()[:8]
+    return f"{workload.name}-{variant.backend}-{precision}-bs{batch}-{scope}-{digest}"

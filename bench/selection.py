@@ -1,0 +1,112 @@
+"""From what the user asked for to what can run here: backends, options, devices, and reasons for the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backends import cards, registry
+from backends.base import Backend, BackendUnavailable, Device, DeviceInfo, Precision, Scope
+from bench.errors import UsageError
+from bench.plan import Variant
+from reports.records import Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRequest:
+    """`NAME` or `NAME:KEY=VALUE,KEY=VALUE` as the user wrote it."""
+
+    name: str
+    options: dict[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> BackendRequest:
+        """Raises UsageError for an unknown name, an unknown option or a bad value, with the near match."""
+        name, _, settings = text.partition(":")
+        options: dict[str, str] = {}
+        for setting in filter(None, settings.split(",")):
+            key, equals, value = setting.partition("=")
+            if not equals:
+                raise UsageError(f"--backend {text}: {setting!r} is no KEY=VALUE; write {name}:KEY=VALUE,KEY=VALUE.")
+            options[key.strip()] = value.strip()
+        try:
+            canonical = registry.canonical_name(name)
+        except registry.UnknownBackend as error:
+            raise UsageError(f"--backend: {error}") from None
+        return cls(canonical, options)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What can be measured here and what cannot."""
+
+    variants: list[Variant]
+    skipped: list[Skipped]
+
+
+def select(
+    requests: Sequence[BackendRequest], device: Device | None, precisions: Sequence[Precision], scopes: Sequence[Scope]
+) -> Selection:
+    """Probe the requested backends, or all of them when none is named (then unusable ones are left out silently).
+
+    Raises UsageError for an unknown option or a bad value.
+    """
+    explicit = bool(requests)
+    wanted = list(requests) or [BackendRequest(name, {}) for name in registry.names()]
+    variants: list[Variant] = []
+    skipped: list[Skipped] = []
+    for request in wanted:
+        try:
+            backend = registry.load(request.name)
+            _check_options(backend, request)
+            variant = _variant(backend, request, device, precisions, scopes)
+        except BackendUnavailable as error:
+            if explicit:
+                skipped.append(Skipped(backend=request.name, reason=str(error)))
+            continue
+        if variant in variants:
+            raise UsageError(f"--backend {request.name} is given twice with the same options; name it once.")
+        variants.append(variant)
+    return Selection(variants, skipped)
+
+
+def _check_options(backend: Backend, request: BackendRequest) -> None:
+    try:
+        registry.parse_options(backend, request.options)
+    except ValueError as error:
+        raise UsageError(f"--backend: {error}") from None
+
+
+def _variant(
+    backend: Backend,
+    request: BackendRequest,
+    device: Device | None,
+    precisions: Sequence[Precision],
+    scopes: Sequence[Scope],
+) -> Variant:
+    """Raises BackendUnavailable with the reason why the backend cannot take part."""
+    availability = backend.probe()
+    if not availability.usable:
+        raise BackendUnavailable(availability.reason)
+    found = _pick_device(backend, availability.devices, device)
+    capabilities = backend.capabilities(found.device)
+    for precision in precisions:
+        if precision not in capabilities.precisions:
+            offered = ", ".join(sorted(capabilities.precisions)) or "none"
+            raise BackendUnavailable(f"on {found.device} it offers {offered}, not {precision}; change --precision.")
+    for scope in scopes:
+        if scope not in capabilities.scopes:
+            offered = ", ".join(sorted(capabilities.scopes))
+            raise BackendUnavailable(f"on {found.device} it can time {offered}, not {scope}; change --scope.")
+    card = cards.find(found.card)
+    return Variant(request.name, request.options, str(found.device), card.name, card.chips)
+
+
+def _pick_device(backend: Backend, devices: Sequence[DeviceInfo], wanted: Device | None) -> DeviceInfo:
+    if wanted is None:
+        return devices[0]
+    for info in devices:
+        if info.device == wanted:
+            return info
+    here = ", ".join(str(info.device) for info in devices)
+    raise BackendUnavailable(f"it finds no device {wanted} here, but {here}; change --device.")

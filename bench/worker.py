@@ -1,0 +1,144 @@
+"""The child process: one task from standard input, events as JSON lines on the file descriptor named in argv.
+
+A crash, an abort or a hang of a vendor's runtime ends here and costs one cell. Whatever runtimes print goes to this
+process's stdout and stderr, which the parent keeps for its error messages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import msgspec
+
+from backends.base import BackendError
+from bench.cell import run_cell
+from bench.errors import UsageError
+from bench.plan import CellTask, WorkloadSpec
+from bench.workloads import load as load_workload
+from bench.workloads.base import Materials
+from datasets.errors import DatasetError
+from reports.records import CellRecord
+from reports.statistics import Interval
+
+
+class PrepareTask(msgspec.Struct, frozen=True, kw_only=True, tag="prepare"):
+    """Make a workload's files."""
+
+    workload: WorkloadSpec
+    batches: list[int]
+    cache: str
+
+
+class MeasureTask(msgspec.Struct, frozen=True, kw_only=True, tag="measure"):
+    """Measure one cell on files that a PrepareTask made."""
+
+    cell: CellTask
+    materials: Materials
+
+
+Task = PrepareTask | MeasureTask
+
+
+class Phase(msgspec.Struct, frozen=True, tag="phase"):
+    """The worker has begun something; also the sign of life that its time limit counts from."""
+
+    name: str
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress"):
+    """Where a measurement stands; `latency_ns` and `half_width` are of the median so far."""
+
+    phase: str
+    samples: int
+    latency_ns: float
+    half_width: float | None
+
+
+class Measured(msgspec.Struct, frozen=True, tag="measured"):
+    """Last event of a MeasureTask."""
+
+    record: CellRecord
+
+
+class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
+    """Last event of a PrepareTask."""
+
+    materials: Materials
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """Last event of a task that raised; `expected` errors are one line for the user, others are ours."""
+
+    message: str
+    expected: bool
+
+
+Event = Phase | Progress | Measured | Prepared | Failed
+
+#: Progress is told at most this often, so that neither process spends time on it.
+_PROGRESS_EVERY_S = 0.4
+
+
+class _Channel:
+    """Writes events to the parent."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+        self._encoder = msgspec.json.Encoder()
+        self._last_progress = 0.0
+
+    def send(self, event: Event) -> None:
+        line = self._encoder.encode(event) + b"\n"
+        while line:
+            line = line[self._file.write(line) :]
+
+    def phase(self, name: str) -> None:
+        self.send(Phase(name))
+
+    def progress(self, phase: str, samples: int, latency_ns: float, median: Interval | None) -> None:
+        now = time.monotonic()
+        if now - self._last_progress >= _PROGRESS_EVERY_S:
+            self._last_progress = now
+            self.send(Progress(phase, samples, latency_ns, median.relative_half_width if median else None))
+
+
+def main() -> int:
+    """Run one task; the exit status is 0 whenever a last event was sent."""
+    _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    channel = _Channel(int(sys.argv[1]))
+    try:
+        task = msgspec.json.decode(sys.stdin.buffer.read(), type=PrepareTask | MeasureTask)
+        channel.send(_run(task, channel))
+    except (BackendError, UsageError, DatasetError) as error:
+        channel.send(Failed(" ".join(str(error).split()), expected=True))
+    except Exception as error:  # the last frame before the process boundary: the parent reports it
+        traceback.print_exc()
+        channel.send(Failed(" ".join(f"{type(error).__name__}: {error}".split()), expected=False))
+    return 0
+
+
+def _run(task: Task, channel: _Channel) -> Measured | Prepared:
+    if isinstance(task, PrepareTask):
+        workload = load_workload(task.workload.name)
+        return Prepared(workload.materialise(task.workload, task.batches, Path(task.cache), channel.phase))
+    return Measured(run_cell(task.cell, task.materials, channel.phase, channel.progress))
+
+
+def _die_with_parent() -> None:
+    """On Linux, have the kernel kill this process when its parent dies, so that no orphan keeps a device busy."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

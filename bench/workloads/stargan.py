@@ -1,0 +1,183 @@
+"""StarGAN's generator on pictures of faces: 128×128 images and five target attributes in, translated images out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backends.base import Array, Feeds, Model, TensorSpec
+from bench.errors import UsageError
+from bench.plan import WorkloadSpec
+from bench.workloads.base import (
+    HOST_BATCHES,
+    Materials,
+    Workload,
+    atomic_path,
+    key_of,
+    load_arrays,
+    save_arrays,
+    sha256_of_arrays,
+)
+from reports.records import WorkloadInfo
+
+#: Part of every cache key; raise it when the files below change their meaning.
+_CACHE_VERSION = 1
+#: Pictures that a run draws its batches from, where there are so many.
+_SAMPLES = 128
+
+
+class StarGAN(Workload):
+    """Sample i is image i with target attribute i mod 5; host batch j starts at sample j·count/8 and wraps round."""
+
+    name = "stargan"
+
+    def materialise(
+        self, spec: WorkloadSpec, batches: Sequence[int], cache: Path, say: Callable[[str], None]
+    ) -> Materials:
+        if spec.model is not None:
+            raise UsageError("--model belongs to --workload onnx; StarGAN takes --weights FILE.pth.")
+        images, inputs_text = self._inputs(spec, batches, say)
+        notes = []
+        try:
+            import onnx  # noqa: F401 - the exporter needs it, and a missing package is told apart here
+            import torch
+
+            from bench.workloads import stargan_network as network
+        except ImportError as error:
+            raise UsageError(
+                f"workload stargan needs torch and onnx for its weights and its reference ({error});"
+                " install them with: pip install -c constraints.txt -e '.[torch]'."
+            ) from None
+        say("loading weights")
+        generator = network.load_generator(Path(spec.weights)) if spec.weights else network.seeded_generator()
+        digest = network.sha256_of_weights(generator)
+        if spec.weights:
+            model_text = f"StarGAN generator, weights {Path(spec.weights).name}"
+        else:
+            model_text = f"StarGAN generator, untrained weights from seed {network.SEED}"
+            notes.append(
+                "No weights file was given: the weights come from a fixed seed. Speed does not depend on them;"
+                " the pictures mean nothing. Give --weights 200000-G.pth for real translations."
+            )
+        weights = self._save_weights(generator, digest, cache)
+        onnx_file, opset = self._export(generator, digest, cache, say)
+        inputs_digest = sha256_of_arrays(images)
+        inputs_file = cache / "inputs" / f"{inputs_digest[:24]}.npz"
+        if not inputs_file.exists():
+            save_arrays(inputs_file, images)
+        count = min(max(batches), len(images["real_img"]))
+        key = key_of(_CACHE_VERSION, digest, inputs_digest, count, torch.__version__)
+        reference = cache / "references" / f"stargan-{key}.npz"
+        if not reference.exists():
+            say("reference outputs (PyTorch fp32 on the CPU)")
+            save_arrays(reference, {"fake_img": _reference(generator, images, count)})
+        return Materials(
+            info=WorkloadInfo(
+                name=self.name,
+                model_sha256=digest,
+                inputs_sha256=inputs_digest,
+                model=f"{model_text}; ONNX opset {opset}",
+                inputs=inputs_text,
+                reference=f"PyTorch {torch.__version__} eager, fp32, on the CPU",
+                notes=notes,
+            ),
+            onnx=str(onnx_file),
+            inputs=str(inputs_file),
+            references=dict.fromkeys(map(str, batches), str(reference)),
+            weights=str(weights),
+        )
+
+    def _inputs(
+        self, spec: WorkloadSpec, batches: Sequence[int], say: Callable[[str], None]
+    ) -> tuple[dict[str, Array], str]:
+        """Distinct samples and a sentence on them. Raises datasets' DatasetError."""
+        import datasets
+        from datasets import DEFAULT_ATTRIBUTES, CelebA, load_batch, target_labels
+
+        attributes = tuple(spec.attributes or DEFAULT_ATTRIBUTES)
+        if len(attributes) != len(DEFAULT_ATTRIBUTES):
+            raise UsageError(f"--attributes: StarGAN's generator takes 5 attributes, {len(attributes)} were given.")
+        say("reading pictures")
+        folder = Path(spec.data) if spec.data else datasets.sample_folder()
+        with CelebA.open(folder, attributes) as celeba:
+            entries = celeba.split().test[: max(_SAMPLES, *batches)]
+            if not entries:
+                raise UsageError(f"{folder} has no entry in its test split; give a CelebA folder or zip with --data.")
+            originals = celeba.labels(entries)
+            pictures = load_batch(celeba, entries)
+        targets = target_labels(originals, attributes)
+        chosen = np.arange(len(entries)) % len(attributes)
+        arrays: dict[str, Array] = {
+            "real_img": pictures,
+            "attr": np.ascontiguousarray(targets[chosen, np.arange(len(entries))]),
+        }
+        source = Path(spec.data).name if spec.data else "the bundled sample (NASA portrait, public domain)"
+        text = f"{len(entries)} pictures of {source}, cropped to 178×178 and resized to 128×128"
+        return arrays, f"{text}; target attributes {', '.join(attributes)}"
+
+    def _save_weights(self, generator: Any, digest: str, cache: Path) -> Path:
+        """The weights as a file that every cell's worker loads."""
+        import torch
+
+        path = cache / "weights" / f"stargan-{digest[:24]}.pth"
+        if not path.exists():
+            with atomic_path(path) as temporary:
+                torch.save(generator.state_dict(), temporary)
+        return path
+
+    def _export(self, generator: Any, digest: str, cache: Path, say: Callable[[str], None]) -> tuple[Path, int]:
+        import torch
+
+        from bench.workloads import stargan_export
+
+        opset = stargan_export.DEFAULT_OPSET
+        path = cache / "onnx" / f"stargan-{key_of(_CACHE_VERSION, digest, opset, torch.__version__)}.onnx"
+        if not path.exists():
+            say(f"exporting to ONNX opset {opset} and checking it")
+            stargan_export.export(generator, path, opset)
+        return path, opset
+
+    def model(self, spec: WorkloadSpec, materials: Materials, batch: int) -> Model:
+        from_file = materials.weights
+
+        def torch_module() -> Any:
+            from bench.workloads.stargan_network import load_generator
+
+            return load_generator(Path(from_file or ""))
+
+        float32 = np.dtype(np.float32)
+        return Model(
+            name="StarGAN generator",
+            sha256=materials.info.model_sha256,
+            batch=batch,
+            inputs=(TensorSpec("real_img", (batch, 3, 128, 128), float32), TensorSpec("attr", (batch, 5), float32)),
+            outputs=(TensorSpec("fake_img", (batch, 3, 128, 128), float32),),
+            onnx=Path(materials.onnx) if materials.onnx else None,
+            torch_module=torch_module,
+        )
+
+    def host_batches(self, spec: WorkloadSpec, materials: Materials, batch: int) -> list[Feeds]:
+        samples = load_arrays(Path(materials.inputs))
+        count = len(samples["real_img"])
+        starts = [index * count // HOST_BATCHES for index in range(HOST_BATCHES)]
+        picks = [(np.arange(batch) + start) % count for start in starts]
+        return [{name: np.ascontiguousarray(array[pick]) for name, array in samples.items()} for pick in picks]
+
+    def reference(self, materials: Materials, batch: int) -> dict[str, Array]:
+        outputs = super().reference(materials, batch)
+        return {name: array[np.arange(batch) % len(array)] for name, array in outputs.items()}
+
+
+def _reference(generator: Any, samples: dict[str, Array], count: int) -> Array:
+    """Outputs (count, 3, 128, 128) float32 of the first samples, an image at a time: batches do not mix images."""
+    import torch
+
+    outputs = []
+    with torch.inference_mode():
+        for index in range(count):
+            image, attributes = (torch.from_numpy(samples[name][index : index + 1]) for name in ("real_img", "attr"))
+            outputs.append(generator(image, attributes).numpy())
+    return np.concatenate(outputs)
