@@ -9,7 +9,7 @@ from backends.base import Feeds, Scope, Session
 from bench import overhead, timing
 from bench.clock import ClockNs
 from bench.stopping import Limits, stop_reason, warm
-from reports.records import Samples
+from reports.records import Samples, StopReason
 from reports.statistics import Interval, median_interval
 
 _NS_PER_S = 1_000_000_000
@@ -23,29 +23,43 @@ Progress = Callable[[str, int, float, Interval | None], None]
 def take_samples(
     session: Session, scope: Scope, feeds: Sequence[Feeds], limits: Limits, clock: ClockNs, progress: Progress
 ) -> Samples:
-    """Measure one open session whose inputs `feeds[0]` lie on the device already.
+    """Measure one open session; scope `compute` runs on `feeds[0]`, which is brought to the device first.
 
     Exceptions of the session pass through.
     """
+    session.copy_inputs(feeds[0])
     loop_ns = overhead.overhead_ns(clock)
     warmup_ns = _warm_up(session, scope, feeds, limits, clock, progress)
     group = overhead.group_size(loop_ns, statistics.median(warmup_ns))
-    if scope is Scope.COMPUTE:
-        # An end-to-end warm-up is not needed here, but the bound batch must be the first one again.
-        session.copy_inputs(feeds[0])
     issue, complete = timing.compose(session, scope, feeds, group)
     stamps = timing.Stamps(limits.max_samples)
+    with timing.collector_off():
+        reason = _until_stopped(issue, complete, limits, clock, stamps, group, progress)
+    return Samples(
+        samples_ns=stamps.durations_ns(), warmup_ns=warmup_ns, group=group, stop=reason, overhead_ns=loop_ns
+    )
+
+
+def _until_stopped(
+    issue: timing.Step,
+    complete: timing.Step,
+    limits: Limits,
+    clock: ClockNs,
+    stamps: timing.Stamps,
+    group: int,
+    progress: Progress,
+) -> StopReason:
+    """Fill `stamps` block by block until the stopping rule gives its reason."""
     begin = clock()
     while True:
-        now = clock()
-        end = min(now + BLOCK_NS, begin + int(limits.max_time_s * _NS_PER_S))
+        end = min(clock() + BLOCK_NS, begin + int(limits.max_time_s * _NS_PER_S))
         timing.run_block(issue, complete, clock, stamps, until_ns=end)
         durations = stamps.durations_ns()
         median = median_interval(durations)
-        reason = stop_reason(limits, stamps.count, (clock() - begin) / _NS_PER_S, median)
         progress("measure", stamps.count, statistics.median(durations) / group, median)
+        reason = stop_reason(limits, stamps.count, (clock() - begin) / _NS_PER_S, median)
         if reason is not None:
-            return Samples(samples_ns=durations, warmup_ns=warmup_ns, group=group, stop=reason, overhead_ns=loop_ns)
+            return reason
 
 
 def _warm_up(

@@ -9,7 +9,7 @@ import math
 import statistics
 
 from bench.clock import ClockNs
-from bench.timing import Stamps, run_block
+from bench.timing import Stamps, collector_off, run_block
 
 OVERHEAD_CALLS = 2_000
 #: The loop may add this share to a sample; above it, samples are taken over groups of calls.
@@ -30,7 +30,8 @@ def overhead_ns(clock: ClockNs) -> int:
     """Median sample of the loop over a session that does nothing, in nanoseconds: what the loop adds."""
     null = NullSession()
     stamps = Stamps(OVERHEAD_CALLS)
-    run_block(null.enqueue, null.synchronize, clock, stamps, until_ns=2**63 - 1)
+    with collector_off():
+        run_block(null.enqueue, null.synchronize, clock, stamps, until_ns=2**63 - 1)
     return round(statistics.median(stamps.durations_ns()))
 
 

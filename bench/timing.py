@@ -8,7 +8,8 @@ preallocated room and nothing else happens between two samples.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 
@@ -76,19 +77,33 @@ def _repeat(issue: Step, complete: Step, complete_turns: int) -> Step:
     return issue_group
 
 
+@contextmanager
+def collector_off() -> Iterator[None]:
+    """Collect garbage once, then keep the collector off until the block ends.
+
+    Around a whole measurement, not around each block of it: a collection walks over every object of the process and
+    leaves the caches cold for the next sample.
+    """
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def run_block(issue: Step, complete: Step, clock: ClockNs, stamps: Stamps, until_ns: int) -> None:
     """Take samples until the clock passes `until_ns` or `stamps` is full; at least one while there is room.
 
-    The garbage collector is off meanwhile. Exceptions of the session pass through; `stamps` then holds the samples
-    that were completed.
+    To be called under `collector_off`. Exceptions of the session pass through; `stamps` then holds the samples that
+    were completed.
     """
     starts, ends = stamps.starts, stamps.ends
     i = first = stamps.count
     if first == stamps.capacity:
         return
-    collecting = gc.isenabled()
-    gc.collect()
-    gc.disable()
     try:
         for i in range(first, stamps.capacity):
             t0 = clock()
@@ -103,6 +118,3 @@ def run_block(issue: Step, complete: Step, clock: ClockNs, stamps: Stamps, until
     except BaseException:
         stamps.count = i
         raise
-    finally:
-        if collecting:
-            gc.enable()
