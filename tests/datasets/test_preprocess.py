@@ -187,3 +187,53 @@ def test_bad_numbers_are_refused_at_once() -> None:
             call(data, data.entries, 0)
     with pytest.raises(DatasetError, match="batch_size is 0"):
         iter_batches(data, data.entries, 0)
+
+
+def encoded(seed: int, quality: int, subsampling: int, progressive: bool, optimize: bool) -> bytes:
+    """A JPEG of noise over a gradient, in one of the ways that JPEGs come."""
+    generator = np.random.default_rng(seed)
+    pixels = np.add.outer(np.arange(190), np.arange(200))[:, :, None] * np.array([0.4, 0.2, 0.6])
+    noisy = np.clip(pixels + generator.normal(0, 25, pixels.shape), 0, 255).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noisy).save(
+        file, "JPEG", quality=quality, subsampling=subsampling, progressive=progressive, optimize=optimize
+    )
+    return file.getvalue()
+
+
+@given(
+    seed=st.integers(0, 99),
+    quality=st.integers(20, 100),
+    subsampling=st.sampled_from([0, 1, 2]),
+    progressive=st.booleans(),
+    optimize=st.booleans(),
+)
+@settings(max_examples=40)
+def test_every_way_of_encoding_is_byte_equal_to_pillows_decoding(
+    seed: int, quality: int, subsampling: int, progressive: bool, optimize: bool
+) -> None:
+    data = encoded(seed, quality, subsampling, progressive, optimize)
+    assert preprocess_image(data).tobytes() == reference(data).tobytes()
+
+
+def test_without_simplejpeg_everything_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    fast = preprocess_image(jpeg(7))
+    monkeypatch.setattr("datasets.preprocess.simplejpeg", None)
+    assert preprocess_image(jpeg(7)).tobytes() == fast.tobytes()
+
+
+@given(st.data())
+@settings(max_examples=60)
+def test_damage_ends_as_pillow_alone_would_have_it(data: st.DataObject) -> None:
+    """A damaged JPEG is refused with one line, or decoded to the very pixels that Pillow makes of it."""
+    damaged = bytearray(encoded(1, 90, 2, data.draw(st.booleans()), False))
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    if data.draw(st.booleans()):
+        del damaged[data.draw(st.integers(0, len(damaged) - 1)) :]
+    try:
+        found = preprocess_image(bytes(damaged))
+    except DatasetError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - both ends are right, each in its own way
+        return
+    assert found.tobytes() == reference(bytes(damaged)).tobytes()
