@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,8 +125,11 @@ class StarGAN(Workload):
 
         path = cache / "weights" / f"stargan-{digest[:24]}.pth"
         if not path.exists():
+            # In memory first: torch turns a full disk into an error of its own that says nothing of a disk.
+            buffer = io.BytesIO()
+            torch.save(generator.state_dict(), buffer)
             with atomic_path(path) as temporary:
-                torch.save(generator.state_dict(), temporary)
+                temporary.write_bytes(buffer.getvalue())
         return path
 
     def _export(self, generator: Any, digest: str, cache: Path, say: Callable[[str], None]) -> tuple[Path, int]:

@@ -51,6 +51,8 @@ def export(generator: Generator, path: Path, opset: int = DEFAULT_OPSET) -> None
                     output_names=[OUTPUT],
                     dynamic_axes={name: {0: "batch"} for name in (*INPUTS, OUTPUT)},
                 )
+            except OSError:
+                raise  # a full disk or a bad folder, which atomic_path puts in words
             except Exception as error:  # the exporter's errors have no common base
                 first = next((line for line in str(error).splitlines() if line.strip()), "")
                 raise ConversionError(
