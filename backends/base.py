@@ -6,6 +6,7 @@ A backend never reads a clock. The harness composes what is timed out of `copy_i
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -72,14 +73,14 @@ class Device:
 
     @classmethod
     def parse(cls, text: str) -> Device:
-        """Read `cpu`, `cuda`, `cuda:1`, `npu:0`. Raises ValueError with the accepted forms."""
-        kind, colon, number = text.partition(":")
-        if kind not in ("cpu", "cuda", "npu") or (colon and not number.isdigit()) or (kind == "cpu" and colon):
-            raise ValueError(f"device {text!r} is not known; write cpu, cuda, cuda:N or npu:N")
-        return cls(kind, int(number or 0))
+        """Read `cpu`, `cuda`, `cuda:1`, `npu:0`, or any other KIND:N. Raises ValueError with the accepted forms."""
+        match = re.fullmatch(r"([a-z][a-z0-9_]*)(?::(\d+))?", text)
+        if match is None:
+            raise ValueError(f"device {text!r} is not of the form KIND or KIND:N; write cpu, cuda:0, npu:0 or the like")
+        return cls(match[1], int(match[2] or 0))
 
     def __str__(self) -> str:
-        return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
+        return "cpu" if self == Device("cpu") else f"{self.kind}:{self.index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,8 @@ class Model:
     """A model for one batch size, in the forms that its workload can offer.
 
     `onnx` is a file with the same weights as `torch_module()` returns. `sha256` identifies the weights
-    and the graph. The shapes of `inputs` and `outputs` include the batch.
+    and the graph. The shapes of `inputs` and `outputs` include the batch. `precision` is the arithmetic that
+    the graph itself prescribes: fp32, or fp16 or int8 (Q/DQ) for a file that was converted before.
     """
 
     name: str
@@ -167,6 +169,7 @@ class Model:
     outputs: tuple[TensorSpec, ...]
     onnx: Path | None = None
     torch_module: Callable[[], Any] | None = None
+    precision: Precision = Precision.FP32
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import platform
 import re
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -40,15 +41,34 @@ def physical_cores() -> int:
     Hyper-threads share one core's arithmetic units, and engines by default disagree on whether to use
     them; one explicit number keeps the comparison fair.
     """
-    siblings: set[str] = set()
     cpus = usable_cpus()
-    for cpu in cpus:
-        path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        try:
-            siblings.add(path.read_text(encoding="ascii").strip())
-        except OSError:
-            return len(cpus)
-    return len(siblings)
+    try:
+        cores = {
+            Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text(encoding="ascii")
+            for cpu in cpus
+        }
+    except OSError:
+        return min(len(cpus), _cpu_quota())
+    return min(len(cores), _cpu_quota())
+
+
+def _cpu_quota() -> int:
+    """Whole CPUs that a container's quota leaves (`docker --cpus`), rounded down to at least 1; huge without one."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return max(1, int(quota) // int(period))
+    except (OSError, ValueError):  # no cgroup v2, or "max"
+        return sys.maxsize
+
+
+def cpu_flags() -> frozenset[str]:
+    """Instruction set extensions as Linux names them; empty where it does not tell."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)
+    return frozenset(match.group(1).split()) if match else frozenset()
 
 
 def cpu_device() -> DeviceInfo:
@@ -75,19 +95,28 @@ def package_version(*distributions: str) -> str | None:
 
 
 def nvidia_devices() -> tuple[DeviceInfo, ...]:
-    """NVIDIA cards that the kernel driver lists, in PCI order; empty without a driver.
+    """NVIDIA cards that the kernel driver lists and CUDA_VISIBLE_DEVICES leaves, numbered as CUDA does.
 
-    PCI order is CUDA's only under CUDA_DEVICE_ORDER=PCI_BUS_ID; sessions read the name back from the runtime.
+    In PCI order, which is CUDA's under CUDA_DEVICE_ORDER=PCI_BUS_ID; workers are started with that.
     """
-    found: list[DeviceInfo] = []
     root = Path("/proc/driver/nvidia/gpus")
     if not root.is_dir():
         return ()
-    for index, folder in enumerate(sorted(root.iterdir())):
+    names: list[str] = []
+    for folder in sorted(root.iterdir()):
         try:
             text = (folder / "information").read_text(encoding="utf-8", errors="replace")
         except OSError:
-            continue
+            text = ""
         match = re.search(r"^Model:\s*(.+)$", text, re.MULTILINE)
-        found.append(DeviceInfo(Device("cuda", index), match.group(1).strip() if match else "NVIDIA GPU"))
-    return tuple(found)
+        names.append(match.group(1).strip() if match else "NVIDIA GPU")
+    mask = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if mask is not None:
+        # CUDA stops at the first entry that is no device; entries by UUID cannot be told apart here.
+        visible = []
+        for entry in mask.split(","):
+            if not entry.strip().isdigit() or int(entry) >= len(names):
+                break
+            visible.append(names[int(entry)])
+        names = visible if not mask.startswith("GPU-") else names
+    return tuple(DeviceInfo(Device("cuda", index), name) for index, name in enumerate(names))

@@ -41,6 +41,7 @@ class OnnxRuntimeBackend(Backend):
         OptionSpec("threads", 0, "intra-op CPU threads; 0 = physical cores"),
         OptionSpec("optimization", "all", "graph optimisation level", ("off", "basic", "extended", "all")),
         OptionSpec("spinning", True, "threads spin while they wait (ONNX Runtime's default)"),
+        OptionSpec("cpu_nodes", False, "on CUDA: let nodes run on the CPU instead of refusing the session"),
     )
 
     def probe(self) -> Availability:
@@ -62,8 +63,7 @@ class OnnxRuntimeBackend(Backend):
         )
 
     def capabilities(self, device: Device) -> Capabilities:
-        precisions = {Precision.FP32, Precision.TF32} if device.kind == "cuda" else {Precision.FP32}
-        return Capabilities(precisions=frozenset(precisions), dynamic_batch=True)
+        return Capabilities(precisions=frozenset({Precision.FP32}), dynamic_batch=True)
 
     def prepare(
         self, model: Model, precision: Precision, device: Device, options: Mapping[str, OptionValue]
@@ -84,7 +84,9 @@ class _OrtSession(Session):
     def __init__(self, ort: Any, artifact: Artifact, device: Device, options: Mapping[str, OptionValue]) -> None:
         self._ort = ort
         model = artifact.model
-        self.inputs, self.outputs, self.precision = model.inputs, model.outputs, artifact.precision
+        self.inputs, self.outputs = model.inputs, model.outputs
+        # ONNX Runtime executes what the file says; it was asked for fp32, the only precision it declares.
+        self.precision = model.precision
         self._provider = _PROVIDERS.get(device.kind)
         if self._provider is None:
             raise BackendUnavailable(f"backend 'onnxruntime' has no provider for {device}; use --device cpu or cuda.")
@@ -100,7 +102,9 @@ class _OrtSession(Session):
             "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
         }[str(options["optimization"])]
         session_options.add_session_config_entry("session.intra_op.allow_spinning", "1" if options["spinning"] else "0")
-        self._session: Any = self._load(session_options, artifact, device)
+        # With the batch known, chains of Shape nodes fold away; on CUDA they would run on the CPU.
+        session_options.add_free_dimension_override_by_name("batch", model.batch)
+        self._session: Any = self._load(session_options, artifact, device, bool(options["cpu_nodes"]))
         self._check_names(model)
         self._binding: Any = self._session.io_binding()
         place = (device.kind, device.index)
@@ -117,7 +121,7 @@ class _OrtSession(Session):
         self._run = self._session.run_with_iobinding
         self._ran = False
 
-    def _load(self, session_options: Any, artifact: Artifact, device: Device) -> Any:
+    def _load(self, session_options: Any, artifact: Artifact, device: Device, cpu_nodes: bool) -> Any:
         ort = self._ort
         available = ort.get_available_providers()
         if self._provider not in available:
@@ -129,12 +133,18 @@ class _OrtSession(Session):
         if device.kind == "cuda":
             if hasattr(ort, "preload_dlls"):
                 ort.preload_dlls()
-            # ONNX Runtime lets fp32 convolutions use TF32 unless told otherwise; tf32 is a precision of its own here.
-            use_tf32 = "1" if self.precision is Precision.TF32 else "0"
-            providers = [(self._provider, {"device_id": str(device.index), "use_tf32": use_tf32})]
+            # ONNX Runtime lets fp32 convolutions use TF32 unless told otherwise.
+            providers = [(self._provider, {"device_id": str(device.index), "use_tf32": "0"})]
+            if not cpu_nodes:
+                session_options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:
             session = ort.InferenceSession(str(artifact.path), session_options, providers=providers)
         except Exception as error:  # ONNX Runtime's exceptions share no importable base class
+            if "fallback to CPU EP" in str(error):
+                raise BackendUnavailable(
+                    f"onnxruntime would run nodes of {artifact.path} on the CPU instead of {self._provider}; install"
+                    " the CUDA and cuDNN libraries of its release notes, or allow it with onnxruntime:cpu_nodes=true."
+                ) from error
             raise ModelMismatch(
                 f"onnxruntime cannot load {artifact.path}: {_first_line(error)}; check the .onnx file."
             ) from error

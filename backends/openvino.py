@@ -50,7 +50,9 @@ class OpenVinoBackend(Backend):
         return Availability(True, versions={"openvino": version}, devices=(host.cpu_device(),))
 
     def capabilities(self, device: Device) -> Capabilities:
-        precisions = {Precision.FP32, Precision.BF16} if device.kind == "cpu" else set()
+        precisions = {Precision.FP32}
+        if host.cpu_flags() & {"avx512_bf16", "amx_bf16"}:  # elsewhere OpenVINO takes the hint and runs fp32
+            precisions.add(Precision.BF16)
         return Capabilities(precisions=frozenset(precisions), asynchronous=True)
 
     def prepare(
@@ -113,7 +115,9 @@ class _OpenVinoSession(Session):
             info = node.get_rt_info()
             if "runtimePrecision" in info:
                 nodes[_text(info["runtimePrecision"])] += 1
-        return _EXECUTED[text], ", ".join(f"{name} {count}" for name, count in nodes.most_common())
+        summary = ", ".join(f"{name} {count}" for name, count in nodes.most_common())
+        quantised = nodes["i8"] + nodes["u8"] > 0
+        return Precision.INT8 if quantised else _EXECUTED[text], summary
 
     def _copy_inputs(self, feeds: Feeds) -> None:
         for name, array in self._input_arrays.items():

@@ -94,7 +94,7 @@ class _TorchSession(Session):
         self._torch: Any = torch
         model = artifact.model
         self.inputs, self.outputs = model.inputs, model.outputs
-        self.precision = artifact.precision
+        self.precision = _executed(torch, artifact.precision, device)
         self._device: Any = torch.device(str(device))
         self._settings = _apply_global_settings(torch, artifact.precision, device, options)
         compute_dtype = {Precision.FP16: torch.float16, Precision.BF16: torch.bfloat16}.get(self.precision)
@@ -165,6 +165,13 @@ class _TorchSession(Session):
         self._module = None
         if self._device.type == "cuda":
             self._torch.cuda.empty_cache()
+
+
+def _executed(torch: Any, asked: Precision, device: Device) -> Precision:
+    """TF32 exists from compute capability 8.0 on (Ampere); before, on a T4 for one, the same switch means fp32."""
+    if asked is Precision.TF32 and torch.cuda.get_device_capability(device.index) < (8, 0):
+        return Precision.FP32
+    return asked
 
 
 def _apply_global_settings(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 
-from backends.base import Backend, BackendUnavailable, OptionSpec, OptionValue
+from backends.base import Availability, Backend, BackendUnavailable, OptionSpec, OptionValue
 
 ENTRY_POINT_GROUP = "bench.backends"
 
@@ -72,7 +72,7 @@ def load(name: str) -> Backend:
     origin = f"{point.value} of package {point.dist.name}" if point.dist else point.value
     try:
         backend = point.load()()
-    except Exception as error:  # a plug-in may fail in any way, and must only cost itself
+    except (Exception, SystemExit) as error:  # a plug-in may fail in any way, and must only cost itself
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise BackendUnavailable(
             f"backend {resolved!r}: its plug-in {origin} does not load ({reason}); repair or uninstall that package."
@@ -93,6 +93,18 @@ def load_all() -> list[Backend | BrokenPlugin]:
         except BackendUnavailable as error:
             loaded.append(BrokenPlugin(name, str(error)))
     return loaded
+
+
+def probe(backend: Backend) -> Availability:
+    """The backend's own probe, with whatever goes wrong in it turned into an unusable Availability."""
+    try:
+        found = backend.probe()
+    except (Exception, SystemExit) as error:  # a third party's probe may raise, though it should not
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return Availability(False, f"its probe failed ({reason}); report this to the backend's author.")
+    if found.usable and not found.devices:
+        return Availability(False, "its probe found no device; see its documentation.", found.versions)
+    return found
 
 
 def parse_options(backend: Backend, given: Mapping[str, str]) -> dict[str, OptionValue]:

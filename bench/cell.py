@@ -27,6 +27,8 @@ def identity_of(task: CellTask, executed: Precision | None = None) -> CellIdenti
     """The task's identity, with the executed precision once it is known."""
     return CellIdentity(
         workload=task.workload.name,
+        model_sha256=task.model_sha256,
+        inputs_sha256=task.inputs_sha256,
         backend=task.backend,
         options=task.options,
         card=task.card,
@@ -80,7 +82,7 @@ def run_cell(task: CellTask, materials: Materials, phase: Callable[[str], None],
                 first_call_s=first_call_s,
                 settings=dict(artifact.settings),
             ),
-            session=session.describe(),
+            session={str(key): str(value) for key, value in session.describe().items()},
         )
         if not _passed(accuracy):
             return record

@@ -81,22 +81,32 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what to measure")
     what.add_argument(
-        "--backend", nargs="+", default=[], metavar="NAME[:KEY=VALUE,...]",
+        "--backend", nargs="+", action="extend", default=[], metavar="NAME[:KEY=VALUE,...]",
         help="pytorch, onnxruntime, openvino, tensorrt, acl, or a plug-in's; default: all usable here",
     )  # fmt: skip
-    what.add_argument("--bs", nargs="+", type=_positive, default=[1, 4, 8, 16], metavar="N", help="batch sizes")
+    what.add_argument(
+        "--bs", nargs="+", action="extend", type=_positive, metavar="N", help="batch sizes (default 1 4 8 16)"
+    )
     what.add_argument("--workload", choices=("stargan", "onnx"), default=None, help="default: stargan")
     what.add_argument("--weights", metavar="FILE.pth", help="StarGAN's generator; default: weights from a fixed seed")
     what.add_argument("--data", metavar="ZIP|DIR", help="celeba.zip or its folder; default: the bundled sample")
     what.add_argument("--attributes", nargs="+", metavar="NAME", help="five CelebA attributes to translate to")
     what.add_argument("--model", metavar="FILE.onnx", help="any ONNX model, on random inputs")
-    what.add_argument("--shape", nargs="+", type=_shape, default=[], metavar="INPUT:1x3x224x224",
+    what.add_argument("--shape", nargs="+", action="extend", type=_shape, default=[], metavar="INPUT:1x3x224x224",
                       help="shapes of inputs whose dimensions the .onnx file leaves open")  # fmt: skip
     how = parser.add_argument_group("how to measure it")
-    how.add_argument("--precision", nargs="+", choices=("fp32", "tf32", "fp16", "bf16", "int8"), default=["fp32"])
+    how.add_argument(
+        "--precision",
+        nargs="+",
+        action="extend",
+        choices=("fp32", "tf32", "fp16", "bf16", "int8"),
+        help="default: fp32",
+    )
     how.add_argument("--device", metavar="DEVICE", help="cpu, cuda:N, npu:N; default: each backend's first")
-    how.add_argument("--scope", nargs="+", choices=("compute", "end-to-end"), default=["compute"],
-                     help="compute: inputs on the device; end-to-end: with both copies")  # fmt: skip
+    how.add_argument(
+        "--scope", nargs="+", action="extend", choices=("compute", "end-to-end"),
+        help="compute (default): inputs on the device; end-to-end: with both copies",
+    )  # fmt: skip
     how.add_argument("--max-time", type=_seconds, metavar="S", help="seconds a cell measures at most (default 20)")
     how.add_argument("--quick", action="store_true", help="a first look: 3 s a cell, wide intervals")
     out = parser.add_argument_group("where the results go")
@@ -126,6 +136,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
+    except OSError as error:
+        # The last resort; places that can say more about a file do so themselves.
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"bench: {error.strerror or error}{where}; check the place and its free space.", file=sys.stderr)
+        return ExitCode.USAGE
 
 
 def _dispatch(options: argparse.Namespace, given: list[str]) -> int:

@@ -36,7 +36,11 @@ def take_samples(
     with timing.collector_off():
         reason = _until_stopped(issue, complete, limits, clock, stamps, group, progress)
     return Samples(
-        samples_ns=stamps.durations_ns(), warmup_ns=warmup_ns, group=group, stop=reason, overhead_ns=loop_ns
+        samples_ns=stamps.durations_ns(),
+        warmup_ns=warmup_ns,
+        group=group,
+        stop=reason,
+        overhead_ns=loop_ns if group == 1 else overhead.overhead_ns(clock, group),
     )
 
 

@@ -9,7 +9,7 @@ import math
 import statistics
 
 from bench.clock import ClockNs
-from bench.timing import Stamps, collector_off, run_block
+from bench.timing import Stamps, collector_off, group_calls, run_block
 
 OVERHEAD_CALLS = 2_000
 #: The loop may add this share to a sample; above it, samples are taken over groups of calls.
@@ -26,15 +26,18 @@ class NullSession:
         pass
 
 
-def overhead_ns(clock: ClockNs) -> int:
-    """Median sample of the loop over a session that does nothing, in nanoseconds: what the loop adds."""
-    null = NullSession()
-    stamps = Stamps(OVERHEAD_CALLS)
+def overhead_ns(clock: ClockNs, group: int = 1) -> float:
+    """What the loop adds to one call, in nanoseconds: the median sample over a session that does nothing.
+
+    With `group` > 1 the two clock readings are shared by that many calls and the two method calls remain.
+    """
+    issue, complete = group_calls(NullSession().enqueue, NullSession().synchronize, group)
+    stamps = Stamps(max(50, OVERHEAD_CALLS // group))
     with collector_off():
-        run_block(null.enqueue, null.synchronize, clock, stamps, until_ns=2**63 - 1)
-    return round(statistics.median(stamps.durations_ns()))
+        run_block(issue, complete, clock, stamps, until_ns=2**63 - 1)
+    return statistics.median(stamps.durations_ns()) / group
 
 
-def group_size(overhead: int, latency_ns: float) -> int:
-    """Calls a sample must cover so that `overhead` stays below MAX_OVERHEAD_SHARE of it; 1 for all but tiny models."""
+def group_size(overhead: float, latency_ns: float) -> int:
+    """Calls a sample must cover so that `overhead` is at most MAX_OVERHEAD_SHARE of it; 1 for all but tiny models."""
     return max(1, math.ceil(overhead / (MAX_OVERHEAD_SHARE * max(latency_ns, 1.0))))

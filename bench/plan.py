@@ -10,6 +10,7 @@ import msgspec
 
 from backends.base import Precision, Scope
 from bench.stopping import Limits
+from reports.records import variant_label
 
 
 class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +30,8 @@ class CellTask(msgspec.Struct, frozen=True, kw_only=True, tag="cell"):
 
     id: str
     workload: WorkloadSpec
+    model_sha256: str
+    inputs_sha256: str
     backend: str
     #: only the options that the user set
     options: dict[str, str]
@@ -42,10 +45,8 @@ class CellTask(msgspec.Struct, frozen=True, kw_only=True, tag="cell"):
 
     def title(self) -> str:
         """What progress displays and messages call this cell."""
-        options = ",".join(f"{key}={value}" for key, value in sorted(self.options.items()))
-        name = f"{self.backend}:{options}" if options else self.backend
         suffix = "" if self.scope is Scope.COMPUTE else f" {self.scope}"
-        return f"{name} bs{self.batch} {self.precision}{suffix}"
+        return f"{variant_label(self.backend, self.options)} bs{self.batch} {self.precision}{suffix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +59,31 @@ class Variant:
     card: str
     chips: int
 
+    def label(self) -> str:
+        """As reports name it: the backend with the options that were set."""
+        return variant_label(self.backend, self.options)
+
 
 def make_cells(
     workload: WorkloadSpec,
+    content: tuple[str, str],
     variants: Sequence[Variant],
     batches: Sequence[int],
     precisions: Sequence[Precision],
     scopes: Sequence[Scope],
     limits: Limits,
 ) -> list[CellTask]:
-    """The cells in the order they are measured.
+    """The cells in the order they are measured; `content` is the SHA-256 of the model and of the inputs.
 
     Neighbours in time are the backends of one batch size, so that a machine whose speed drifts does less harm to
     the ratios between them.
     """
     return [
         CellTask(
-            id=_cell_id(workload, variant, batch, precision, scope),
+            id=_cell_id(workload, content, variant, batch, precision, scope),
             workload=workload,
+            model_sha256=content[0],
+            inputs_sha256=content[1],
             backend=variant.backend,
             options=variant.options,
             device=variant.device,
@@ -93,8 +101,15 @@ def make_cells(
     ]
 
 
-def _cell_id(workload: WorkloadSpec, variant: Variant, batch: int, precision: Precision, scope: Scope) -> str:
-    """Readable and stable: equal settings give an equal id in every run, on every machine with that card."""
-    identity = msgspec.json.encode([sorted(variant.options.items()), variant.device, variant.card])
+def _cell_id(
+    workload: WorkloadSpec,
+    content: tuple[str, str],
+    variant: Variant,
+    batch: int,
+    precision: Precision,
+    scope: Scope,
+) -> str:
+    """Readable and stable: equal models, inputs and settings give an equal id on every machine with that card."""
+    identity = msgspec.json.encode([*content, sorted(variant.options.items()), variant.device, variant.card])
     digest = hashlib.sha256(identity).hexdigest()[:8]
     return f"{workload.name}-{variant.backend}-{precision}-bs{batch}-{scope}-{digest}"

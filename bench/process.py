@@ -51,6 +51,8 @@ def run_worker(task: Task, on_event: Callable[[Event], None], silence_limit_s: f
                 [sys.executable, "-m", "bench.worker", str(write_end)],
                 stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT,
                 pass_fds=(write_end,), start_new_session=True,
+                # Numbers devices as the probe did, unless the user has an order of their own.
+                env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ},
             )  # fmt: skip
         finally:
             os.close(write_end)

@@ -19,15 +19,14 @@ from reports.records import CellRecord
 class RunDisplay:
     """An Observer that draws with rich. Redrawn on events only: a ticking display would disturb what is measured."""
 
-    def __init__(self, cells: int) -> None:
+    def __init__(self) -> None:
         self.console = Console(file=sys.stderr, highlight=False)
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
             TextColumn("{task.fields[detail]}"),
             console=self.console, auto_refresh=False, transient=True,
         )  # fmt: skip
-        self._task: TaskID = self._progress.add_task("preparing", total=cells, detail="")
-        self._cells = cells
+        self._task: TaskID = self._progress.add_task("preparing", total=None, detail="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -37,6 +36,10 @@ class RunDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+    def expect(self, cells: int) -> None:
+        """How many cells there will be."""
+        self._show(total=cells)
 
     def note(self, text: str) -> None:
         """A line that stays on the screen."""

@@ -51,7 +51,7 @@ def select(
 
     Raises UsageError for an unknown option or a bad value.
     """
-    explicit = bool(requests)
+    explicit = bool(requests) or device is not None
     wanted = list(requests) or [BackendRequest(name, {}) for name in registry.names()]
     variants: list[Variant] = []
     skipped: list[Skipped] = []
@@ -85,7 +85,7 @@ def _variant(
     scopes: Sequence[Scope],
 ) -> Variant:
     """Raises BackendUnavailable with the reason why the backend cannot take part."""
-    availability = backend.probe()
+    availability = registry.probe(backend)
     if not availability.usable:
         raise BackendUnavailable(availability.reason)
     found = _pick_device(backend, availability.devices, device)

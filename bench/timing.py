@@ -60,21 +60,21 @@ def compose(session: Session, scope: Scope, feeds: Sequence[Feeds], group: int =
             session.synchronize()
             session.copy_outputs()
 
+    return group_calls(issue, complete, group)
+
+
+def group_calls(issue: Step, complete: Step, group: int) -> tuple[Step, Step]:
+    """Halves of a sample that covers `group` whole inferences, one after another."""
     if group == 1:
         return issue, complete
-    return _repeat(issue, complete, group - 1), complete
-
-
-def _repeat(issue: Step, complete: Step, complete_turns: int) -> Step:
-    """`complete_turns` whole inferences, then the first half of one more."""
 
     def issue_group() -> None:
-        for _ in range(complete_turns):
+        for _ in range(group - 1):
             issue()
             complete()
         issue()
 
-    return issue_group
+    return issue_group, complete
 
 
 @contextmanager

@@ -166,7 +166,7 @@ def _accuracy(run: Run) -> str:
 def _problems(run: Run) -> str:
     lines = [f"- `{skipped.backend}` was not measured: {skipped.reason}" for skipped in run.run.skipped]
     for cell in run.cells:
-        name = f"`{cell.identity.label()}` bs{cell.identity.batch} {cell.identity.scope}"
+        name = f"`{cell.identity.label()}` bs{cell.identity.batch} {cell.identity.precision} {cell.identity.scope}"
         if cell.failure:
             lines.append(f"- {name} failed in phase '{cell.failure.phase}': {cell.failure.message}")
             lines += [f"  - `{line}`" for line in cell.failure.output_tail]
@@ -179,9 +179,11 @@ def _problems(run: Run) -> str:
             )
         if cell.asked_precision != cell.identity.precision:
             lines.append(f"- {name}: {cell.asked_precision} was asked for, {cell.identity.precision} was executed.")
-        if cell.samples and cell.samples.group > 1:
+        if cell.samples and cell.latency and cell.samples.group > 1:
+            share = cell.samples.overhead_ns / (cell.latency.median_ms * 1e6)
             lines.append(
                 f"- {name}: one call is so short that samples cover {cell.samples.group} calls; no percentiles."
+                f" The harness's own share of the latency is {share:.1%}."
             )
     lines += [f"- {warning}" for warning in run.warnings]
     return "## What to know\n\n" + "\n".join(lines) if lines else ""
@@ -190,12 +192,14 @@ def _problems(run: Run) -> str:
 def _method(run: Run) -> str:
     """How the figures were obtained, and the settings of each session."""
     samples = [cell.samples for cell in run.cells if cell.samples]
-    overhead = f"{min(s.overhead_ns for s in samples)} to {max(s.overhead_ns for s in samples)} ns" if samples else "-"
+    shares = [s.overhead_ns for s in samples]
+    overhead = f"{min(shares):.0f} to {max(shares):.0f} ns" if shares else "-"
     settings: dict[str, str] = {}
     for cell in run.cells:
         if cell.session:
             text = ", ".join(f"{key}: {value}" for key, value in cell.session.items())
-            settings.setdefault(f"{cell.identity.label()} on {cell.identity.device}", text)
+            who = f"{cell.identity.label()} on {cell.identity.device}, {cell.identity.precision}"
+            settings.setdefault(who, text)
     lines = [
         "## How this was measured",
         "",
@@ -203,7 +207,7 @@ def _method(run: Run) -> str:
         " backends of one batch size.",
         "- `compute`: from enqueue to the return of synchronize, inputs on the device before and outputs left there."
         " `end-to-end`: with the copies to and from the device, over 8 different batches in turn.",
-        f"- Clock: the host's (`perf_counter_ns`); the loop itself adds {overhead} to a sample (measured, not"
+        f"- Clock: the host's (`perf_counter_ns`); the loop itself adds {overhead} to a call (measured, not"
         " subtracted). Warm-up, building, loading and the first call are not in the samples.",
         "- Provenance: measured by this harness, unless a column says otherwise. Every sample is in `run.jsonl`.",
         *[f"- {name}: {text}" for name, text in settings.items()],

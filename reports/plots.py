@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reports.files import atomic_path
 from reports.records import Run
 from reports.table import ScopeTable, by_scope
 
@@ -13,27 +14,40 @@ if TYPE_CHECKING:
 
 #: Colour-blind safe (Okabe & Ito 2008), distinct markers for print.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_KINDS = ("latency", "fps")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
+def names(run: Run) -> list[str]:
+    """File names that `draw` writes: `<scope>-latency.png` and `<scope>-fps.png` for every scope with a figure."""
+    return [f"{table.scope}-{kind}.png" for table in _drawable(run) for kind in _KINDS]
+
+
 def draw(run: Run, folder: Path) -> list[Path]:
-    """Write `<scope>-latency.png` and `<scope>-fps.png` for every scope that has a figure; returns their paths."""
+    """Write the plots into `folder`, each whole or not at all, and return their paths. Raises OSError."""
     # The object interface, not pyplot: no global state, and no display is ever looked for.
     from matplotlib.figure import Figure
 
     written = []
-    for table in by_scope(run):
-        if not any(table.fps(batch, column) for batch in table.batches for column in table.columns):
-            continue
-        for kind, fill in (("latency", _latency), ("fps", _fps)):
+    for table in _drawable(run):
+        for kind, fill in zip(_KINDS, (_latency, _fps), strict=True):
             figure = Figure(figsize=(7.0, 4.2), dpi=144, layout="constrained")
             axes = figure.subplots()
             fill(axes, table)
             _dress(axes, table, run)
             path = folder / f"{table.scope}-{kind}.png"
-            figure.savefig(path)
+            with atomic_path(path) as temporary:
+                figure.savefig(temporary, format="png")
             written.append(path)
     return written
+
+
+def _drawable(run: Run) -> list[ScopeTable]:
+    return [
+        table
+        for table in by_scope(run)
+        if any(table.fps(batch, column) for batch in table.batches for column in table.columns)
+    ]
 
 
 def _latency(axes: Axes, table: ScopeTable) -> None:

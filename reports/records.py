@@ -42,7 +42,7 @@ class Git(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkloadInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What was run: `model_sha256` identifies graph and weights, `inputs_sha256` the bytes fed."""
+    """What was run: `model_sha256` identifies graph and weights, `inputs_sha256` what is fed."""
 
     name: str
     model_sha256: str
@@ -76,10 +76,19 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, tag="run", tag_field=
     skipped: list[Skipped] = []
 
 
+def variant_label(backend: str, options: dict[str, str]) -> str:
+    """A backend with the options that were set: `pytorch`, `pytorch:compile=default`."""
+    settings = ",".join(f"{key}={value}" for key, value in sorted(options.items()))
+    return f"{backend}:{settings}" if settings else backend
+
+
 class CellIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """What makes two cells the same cell. `precision` is the one executed, or the asked one if nothing ran."""
 
     workload: str
+    #: graph and weights; `inputs_sha256` is what is fed. Cells of different models or inputs are never the same.
+    model_sha256: str
+    inputs_sha256: str
     backend: str
     options: dict[str, str]
     card: str
@@ -89,9 +98,8 @@ class CellIdentity(msgspec.Struct, frozen=True, kw_only=True):
     scope: ScopeName
 
     def label(self) -> str:
-        """Backend with the options that differ from its defaults: `pytorch`, `pytorch:compile=default`."""
-        settings = ",".join(f"{key}={value}" for key, value in sorted(self.options.items()))
-        return f"{self.backend}:{settings}" if settings else self.backend
+        """Backend with the options that were set."""
+        return variant_label(self.backend, self.options)
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,8 +109,8 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
     warmup_ns: list[int]
     group: int
     stop: StopReason
-    #: median of the same loop over a session that does nothing: what the loop itself adds to a sample
-    overhead_ns: int
+    #: what the loop itself adds to one call: the median of the same loop over a session that does nothing
+    overhead_ns: float
 
 
 class LatencySummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ class Column:
 
     label: str
     precision: str
+    asked_precision: str
     device: str
     card: str
     scope: str
@@ -32,6 +33,8 @@ class Column:
             for name in ("precision", "device", "card")
             if len({getattr(other, name) for other in others}) > 1
         ]
+        if self.asked_precision != self.precision:
+            parts.append(f"(asked {self.asked_precision})")
         if self.provenance != "measured":
             parts.append(self.provenance)
         return " ".join(parts)
@@ -40,7 +43,15 @@ class Column:
 def column_of(cell: CellRecord) -> Column:
     """The column that a cell belongs to."""
     identity = cell.identity
-    return Column(identity.label(), identity.precision, identity.device, identity.card, identity.scope, cell.provenance)
+    return Column(
+        label=identity.label(),
+        precision=identity.precision,
+        asked_precision=cell.asked_precision,
+        device=identity.device,
+        card=identity.card,
+        scope=identity.scope,
+        provenance=cell.provenance,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +106,15 @@ def by_scope(run: Run) -> list[ScopeTable]:
 
 
 def find_baseline(table: ScopeTable, name: str | None) -> Column | None:
-    """The column that ratios are against: the first whose label or backend is `name`, else the first with a figure."""
+    """The column that ratios are against.
+
+    With a name: the column of exactly that label, else the first of that backend, else None. Without: the first that
+    has a figure.
+    """
     if name is not None:
-        for column in table.columns:
-            if name in (column.label, column.label.partition(":")[0]):
-                return column
-        return None
+        exact = [column for column in table.columns if column.label == name]
+        same_backend = [column for column in table.columns if column.label.partition(":")[0] == name]
+        return next(iter(exact + same_backend), None)
     for column in table.columns:
         if any(table.fps(batch, column) is not None for batch in table.batches):
             return column
@@ -113,7 +127,8 @@ def frame(run: Run) -> pd.DataFrame:
 
     rows = []
     for cell in run.cells:
-        identity, latency, artifact = cell.identity, cell.latency, cell.artifact
+        identity, artifact = cell.identity, cell.artifact
+        latency = cell.latency if cell.status == "ok" else None
         rows.append(
             {
                 "backend": identity.label(), "card": identity.card, "device": identity.device,

@@ -26,7 +26,7 @@ def list_backends(verbose: bool) -> int:
             table.add_row(backend.name, "[red]no[/]", "", "")
             advice.append(f"{backend.name}: {backend.reason}")
             continue
-        availability = backend.probe()
+        availability = registry.probe(backend)
         table.add_row(
             backend.name + (" (simulated)" if backend.simulated else ""),
             "[green]yes[/]" if availability.usable else "[red]no[/]",

@@ -6,19 +6,43 @@ from pathlib import Path
 
 from rich.console import Console
 
+from backends import registry
 from bench.errors import ExitCode, UsageError
 from reports import markdown, plots, store, table, terminal
+from reports.files import atomic_path
 from reports.records import Run
 
 
-def write_report(run: Run, folder: Path, baseline: str | None) -> Path:
-    """Write report.md, cells.csv and the plots into `folder`; returns the report's path. Raises UsageError."""
+def canonical_label(text: str) -> str:
+    """A backend label with its alias resolved: `ov:threads=1` -> `openvino:threads=1`. Raises UsageError."""
+    name, colon, options = text.partition(":")
     try:
-        drawn = plots.draw(run, folder)
-        text = markdown.render(run, drawn, baseline)
-        table.frame(run).to_csv(folder / "cells.csv", index=False)
+        return registry.canonical_name(name) + colon + ",".join(sorted(options.split(",")))
+    except registry.UnknownBackend as error:
+        raise UsageError(f"--baseline: {error}") from None
+
+
+def read_run(path: Path) -> Run:
+    """Read a run folder or file. Raises UsageError."""
+    try:
+        return store.read(path)
+    except store.RunFileError as error:
+        raise UsageError(str(error)) from None
+
+
+def write_report(run: Run, folder: Path, baseline: str | None) -> Path:
+    """Write report.md, cells.csv and the plots into `folder`, each whole or not at all; returns the report's path.
+
+    Raises UsageError, for an unknown baseline before anything is written.
+    """
+    try:
+        text = markdown.render(run, [folder / name for name in plots.names(run)], baseline)
+        plots.draw(run, folder)
+        with atomic_path(folder / "cells.csv") as csv:
+            table.frame(run).to_csv(csv, index=False)
         path = folder / "report.md"
-        path.write_text(text, encoding="utf-8")
+        with atomic_path(path) as report:
+            report.write_text(text, encoding="utf-8")
     except markdown.UnknownBaseline as error:
         raise UsageError(str(error)) from None
     except OSError as error:
@@ -38,12 +62,10 @@ def show_tables(run: Run, baseline: str | None) -> None:
 
 def rewrite_report(path: Path, baseline: str | None) -> int:
     """Read a run and write its report again. Raises UsageError."""
-    try:
-        run = store.read(path)
-    except store.RunFileError as error:
-        raise UsageError(str(error)) from None
+    run = read_run(path)
     folder = path if path.is_dir() else path.parent
-    report = write_report(run, folder, baseline)
-    show_tables(run, baseline)
+    label = canonical_label(baseline) if baseline else None
+    report = write_report(run, folder, label)
+    show_tables(run, label)
     print(f"report: {report}")
     return ExitCode.DONE

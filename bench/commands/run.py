@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from backends.base import Device, Precision, Scope
-from bench.commands.report import show_tables, write_report
+from bench.commands.report import canonical_label, read_run, show_tables, write_report
 from bench.environment import describe_host, git_state, package_versions
 from bench.errors import ExitCode, UsageError
 from bench.plan import CellTask, WorkloadSpec, make_cells
@@ -65,17 +66,20 @@ class RunOptions:
                 name=workload, weights=given.weights, model=given.model, data=given.data,
                 attributes=given.attributes, shapes=dict(given.shape),
             ),
-            batches=list(dict.fromkeys(given.bs)),
-            precisions=[Precision(name) for name in dict.fromkeys(given.precision)],
-            scopes=[Scope(name) for name in dict.fromkeys(given.scope)],
-            device=device, limits=limits, out=given.out, baseline=given.baseline,
-            cache=(given.cache or _default_cache()).expanduser(),
+            batches=list(dict.fromkeys(given.bs or (1, 4, 8, 16))),
+            precisions=[Precision(name) for name in dict.fromkeys(given.precision or ('fp32',))],
+            scopes=[Scope(name) for name in dict.fromkeys(given.scope or ('compute',))],
+            device=device, limits=limits, out=given.out, baseline=given.baseline and canonical_label(given.baseline),
+            cache=_cache_folder(given.cache),
         )  # fmt: skip
 
 
-def _default_cache() -> Path:
+def _cache_folder(given: Path | None) -> Path:
     root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "bench"
+    try:
+        return (given or (Path(root) if root else Path("~/.cache")) / "bench").expanduser()
+    except RuntimeError:
+        raise UsageError("no home folder is known to keep the cache in; name a folder with --cache.") from None
 
 
 def run(options: RunOptions, command: Sequence[str]) -> int:
@@ -87,17 +91,19 @@ def run(options: RunOptions, command: Sequence[str]) -> int:
         if not options.backends:
             print("bench: no backend is usable here; see: python -m bench backends", file=sys.stderr)
         return ExitCode.USAGE
-    cells = make_cells(
-        options.workload, selection.variants, options.batches, options.precisions, options.scopes, options.limits
-    )
-    _check_baseline(options.baseline, cells)
-    with _output_folder(options.out) as folder, RunDisplay(len(cells)) as display:
+    _check_baseline(options.baseline, selection)
+    with _output_folder(options.out) as folder, RunDisplay() as display:
         materials = prepare(options.workload, options.batches, options.cache, display)
         for note in materials.info.notes:
             display.note(f"note: {note}")
+        cells = make_cells(
+            options.workload, (materials.info.model_sha256, materials.info.inputs_sha256), selection.variants,
+            options.batches, options.precisions, options.scopes, options.limits,
+        )  # fmt: skip
+        display.expect(len(cells))
         header = _header(command, materials, len(cells), selection)
         interrupted = _measure(folder, header, cells, materials, display)
-    measured = store.read(folder)
+    measured = read_run(folder)
     report = write_report(measured, folder, options.baseline)
     show_tables(measured, options.baseline)
     print(f"report: {report}")
@@ -109,32 +115,32 @@ def run(options: RunOptions, command: Sequence[str]) -> int:
     return _exit_code(measured)
 
 
-def _check_baseline(baseline: str | None, cells: Sequence[CellTask]) -> None:
-    known = {name for cell in cells for name in (cell.backend, cell.title().partition(" ")[0])}
+def _check_baseline(baseline: str | None, selection: Selection) -> None:
+    known = sorted({name for variant in selection.variants for name in (variant.backend, variant.label())})
     if baseline is not None and baseline not in known:
-        raise UsageError(f"--baseline {baseline}: this run measures {', '.join(sorted(known))}; name one of these.")
+        raise UsageError(f"--baseline {baseline}: this run measures {', '.join(known)}; name one of these.")
 
 
 @contextlib.contextmanager
 def _output_folder(out: Path | None) -> Iterator[Path]:
-    """The folder of the results, made now so that a bad place is known before minutes are spent.
+    """A new or empty folder for the results, made now so that a bad place is known before minutes are spent.
 
-    Removed again if nothing was written into it.
+    Removed again if this call made it and nothing was written into it. Raises UsageError.
     """
     folder = out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
-    if (folder / "run.jsonl").exists():
-        raise UsageError(f"{folder} holds a run already; name another folder with --out.")
     try:
+        existed = folder.exists()
+        if existed and any(folder.iterdir()):
+            raise UsageError(f"{folder} is not empty and nothing in it is overwritten; name another folder with --out.")
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".write-{uuid.uuid4().hex}"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise UsageError(f"cannot write in {folder}: {error.strerror}; name a writable folder with --out.") from None
     try:
         yield folder
     finally:
-        if out is None or not any(folder.iterdir()):
+        if not existed:
             with contextlib.suppress(OSError):
                 folder.rmdir()  # only succeeds while it is empty
 

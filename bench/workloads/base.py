@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -17,6 +15,7 @@ import numpy as np
 from backends.base import Array, Feeds, Model
 from bench.errors import UsageError
 from bench.plan import WorkloadSpec
+from reports.files import atomic_path
 from reports.records import WorkloadInfo
 
 #: `end-to-end` rotates through this many different host batches, so that no cache of results can hide in it.
@@ -62,38 +61,29 @@ class Workload(ABC):
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary sibling that takes the name `path` when the block ends well, and vanishes when it does not.
-
-    Raises UsageError when the folder cannot be written or the disk is full.
-    """
-    temporary: Path | None = None
+def cache_file(path: Path) -> Iterator[Path]:
+    """`atomic_path` for a file of the cache. Raises UsageError when it cannot be written or the disk is full."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.replace(path)
+        with atomic_path(path) as temporary:
+            yield temporary
     except OSError as error:
         raise UsageError(
             f"cannot write {path}: {error.strerror or error}; free some space, or name another folder with --cache."
         ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
-    """Write an .npz atomically. Raises UsageError."""
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    """Write named arrays as an .npz, atomically. Raises UsageError."""
+    # Tensor names are free text and may be those of numpy's own parameters, so they are data, not keywords.
+    numbered: dict[str, Any] = {f"array{index}": array for index, array in enumerate(arrays.values())}
+    with cache_file(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, names=np.array(list(arrays), dtype=np.str_), **numbered)
 
 
 def load_arrays(path: Path) -> dict[str, Array]:
     """Read an .npz that `save_arrays` wrote."""
     with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        return {str(name): archive[f"array{index}"] for index, name in enumerate(archive["names"])}
 
 
 def sha256_of_file(path: Path) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from backends.base import Array, Feeds, Model, TensorSpec
+from backends.base import Array, Feeds, Model, Precision, TensorSpec
 from bench.errors import UsageError
 from bench.plan import WorkloadSpec
 from bench.workloads.base import (
@@ -25,10 +27,11 @@ from datasets.synthetic import random_tensor
 from reports.records import WorkloadInfo
 
 SEED = 1234
+_QUANTISED = ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
 
 
 class OnnxModel(Workload):
-    """The batch is dimension 0 of every input that leaves it open; other open dimensions come from `--shape`."""
+    """The batch is the open dimension 0 that the inputs share; other open dimensions come from `--shape`."""
 
     name = "onnx"
 
@@ -37,27 +40,26 @@ class OnnxModel(Workload):
     ) -> Materials:
         path = _existing(spec)
         proto = _load(path)
-        digest = sha256_of_file(path)
+        digest = _sha256_with_external_data(path, proto)
+        engine = _reference_engine()
         references: dict[str, str] = {}
-        reference_name = ""
         for batch in batches:
             specs = _input_specs(path, proto, spec, batch)
-            say(f"reference outputs at batch {batch}")
             feeds = _random_feeds(specs, seed=SEED)
-            file = cache / "references" / f"{key_of('onnx', digest, sha256_of_arrays(feeds), 2)}.npz"
+            file = cache / "references" / f"{key_of('onnx', digest, sha256_of_arrays(feeds), engine)}.npz"
             if not file.exists():
-                outputs, reference_name = _reference_outputs(path, proto, feeds)
-                save_arrays(file, outputs)
+                say(f"reference outputs at batch {batch} ({engine})")
+                save_arrays(file, _reference_outputs(path, proto, feeds))
             references[str(batch)] = str(file)
-        reference_name = reference_name or _reference_engine()
+        precision = _precision(proto)
         return Materials(
             info=WorkloadInfo(
                 name=path.name,
                 model_sha256=digest,
-                inputs_sha256=key_of("seed", SEED, spec.shapes),
-                model=f"{path.name}, opset {_opset(proto)}, as given (fp32 reference, engines convert it themselves)",
+                inputs_sha256=key_of("seed", SEED, sorted(spec.shapes.items())),
+                model=f"{path.name} as given, opset {_opset(proto)}, {precision}",
                 inputs=f"random values from seed {SEED} in the declared shapes",
-                reference=f"fp32 outputs of {reference_name} on the CPU",
+                reference=f"{engine} on the CPU, {precision} as the file says",
             ),
             onnx=str(path.resolve()),
             inputs="",
@@ -66,14 +68,16 @@ class OnnxModel(Workload):
 
     def model(self, spec: WorkloadSpec, materials: Materials, batch: int) -> Model:
         path = Path(materials.onnx or "")
+        proto = _load(path)
         outputs = load_arrays(Path(materials.references[str(batch)]))
         return Model(
             name=materials.info.name,
             sha256=materials.info.model_sha256,
             batch=batch,
-            inputs=_input_specs(path, _load(path), spec, batch),
+            inputs=_input_specs(path, proto, spec, batch),
             outputs=tuple(TensorSpec(name, array.shape, array.dtype) for name, array in outputs.items()),
             onnx=path,
+            precision=_precision(proto),
         )
 
     def host_batches(self, spec: WorkloadSpec, materials: Materials, batch: int) -> list[Feeds]:
@@ -110,6 +114,34 @@ def _opset(proto: Any) -> int:
     return next((int(entry.version) for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), 0)
 
 
+def _sha256_with_external_data(path: Path, proto: Any) -> str:
+    """Digest of the file and of the weight files that it points to. Raises UsageError when one is missing."""
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    files = {ExternalDataInfo(t).location for t in proto.graph.initializer if uses_external_data(t)}
+    try:
+        digests = [sha256_of_file(path), *(sha256_of_file(path.parent / name) for name in sorted(files))]
+    except OSError as error:
+        raise UsageError(
+            f"{path}: its weights file {error.filename} cannot be read; copy it beside the model."
+        ) from None
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _precision(proto: Any) -> Precision:
+    """What the graph itself prescribes: int8 with quantise nodes, fp16 with half-precision weights, else fp32."""
+    import onnx
+
+    if any(
+        node.op_type in ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul")
+        for node in proto.graph.node
+    ):
+        return Precision.INT8
+    half = sum(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in proto.graph.initializer)
+    single = sum(tensor.data_type == onnx.TensorProto.FLOAT for tensor in proto.graph.initializer)
+    return Precision.FP16 if half > single else Precision.FP32
+
+
 def _input_specs(path: Path, proto: Any, spec: WorkloadSpec, batch: int) -> tuple[TensorSpec, ...]:
     """Inputs with every dimension known. Raises UsageError naming the input whose shape is still open."""
     import onnx
@@ -118,45 +150,60 @@ def _input_specs(path: Path, proto: Any, spec: WorkloadSpec, batch: int) -> tupl
     inputs = [value for value in proto.graph.input if value.name not in weights]
     unknown = sorted(set(spec.shapes) - {value.name for value in inputs})
     if unknown:
-        raise UsageError(
-            f"--shape {unknown[0]}: {path} has no such input; its inputs are {', '.join(v.name for v in inputs)}."
-        )
+        known = ", ".join(value.name for value in inputs)
+        raise UsageError(f"--shape {unknown[0]}: {path} has no such input; its inputs are {known}.")
+    shapes = {value.name: _dimensions(value) for value in inputs}
+    batch_symbol = next((dims[0] for dims in shapes.values() if dims and isinstance(dims[0], str)), None)
+    if batch_symbol is None:
+        _check_fixed_batch(path, shapes, batch)
     specs = []
     for value in inputs:
-        tensor = value.type.tensor_type
-        declared: list[int | None] = [d.dim_value if d.dim_value > 0 else None for d in tensor.shape.dim]
-        shape = _resolve(path, value.name, declared, spec.shapes.get(value.name), batch)
-        specs.append(TensorSpec(value.name, shape, np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))))
+        dims = [batch if i == 0 and dim == batch_symbol else dim for i, dim in enumerate(shapes[value.name])]
+        given = spec.shapes.get(value.name)
+        shape = _resolve(path, value.name, dims, given, dims[:1] != shapes[value.name][:1])
+        dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+        specs.append(TensorSpec(value.name, shape, dtype))
     return tuple(specs)
 
 
-def _resolve(path: Path, name: str, declared: list[int | None], given: list[int] | None, batch: int) -> tuple[int, ...]:
-    """One input's shape from what the file declares, what `--shape` says, and the batch."""
-    text = "x".join("?" if d is None else str(d) for d in declared)
-    dims = list(declared)
-    if dims and dims[0] is None:
-        dims[0] = batch
+def _dimensions(value: Any) -> list[int | str]:
+    """Declared dimensions: a number, or the symbol ("" for a nameless one) of an open dimension."""
+    return [d.dim_value if d.dim_value > 0 else str(d.dim_param) for d in value.type.tensor_type.shape.dim]
+
+
+def _check_fixed_batch(path: Path, shapes: dict[str, list[int | str]], batch: int) -> None:
+    """A model without an open dimension 0 runs at the batch that it was exported with, and at no other."""
+    fixed = next((dims[0] for dims in shapes.values() if dims), 1)
+    if batch != fixed:
+        raise UsageError(
+            f"{path} has the fixed batch {fixed}; use --bs {fixed}, or export the model with a free batch dimension."
+        )
+
+
+def _resolve(
+    path: Path, name: str, dims: list[int | str], given: list[int] | None, follows_batch: bool
+) -> tuple[int, ...]:
+    """One input's shape from what the file declares (the batch filled in) and what `--shape` says."""
+    text = "x".join(str(dim) if isinstance(dim, int) else "?" for dim in dims)
     if given is not None:
-        if len(given) != len(declared):
-            raise UsageError(
-                f"--shape {name}: {len(given)} dimensions given, {path} declares {text}; give all of them."
-            )
-        for index, (dim, wanted) in enumerate(zip(declared, given, strict=True)):
-            if dim is not None and dim != wanted:
+        if len(given) != len(dims):
+            raise UsageError(f"--shape {name}: {len(given)} dimensions given, {path} has {text}; give all of them.")
+        if follows_batch and given[0] not in (1, dims[0]):
+            raise UsageError(f"--shape {name}: dimension 0 is the batch, which --bs gives; write 1 for it.")
+        for index, (dim, wanted) in enumerate(zip(dims, given, strict=True)):
+            if index == 0 and follows_batch:
+                continue
+            if isinstance(dim, int) and dim != wanted:
                 raise UsageError(f"--shape {name}: dimension {index} is {dim} in {path} ({text}), not {wanted}.")
-            if dims[index] is None:
-                dims[index] = wanted
-    if None in dims:
-        raise UsageError(
-            f"{path}: input {name!r} is declared {text}; give its unknown dimensions with"
-            f" --shape {name}:{'x'.join('N' if d is None else str(d) for d in dims)}."
+            dims[index] = wanted
+    if not all(isinstance(dim, int) for dim in dims):
+        open_text = "x".join(
+            "1" if i == 0 and follows_batch else str(d) if isinstance(d, int) else "N" for i, d in enumerate(dims)
         )
-    if declared and declared[0] not in (None, batch):
         raise UsageError(
-            f"{path}: input {name!r} has the fixed batch {declared[0]}; use --bs {declared[0]},"
-            " or export the model with a free batch dimension."
+            f"{path}: input {name!r} is declared {text}; give its unknown dimensions with --shape {name}:{open_text}."
         )
-    return tuple(int(d) for d in dims if d is not None)
+    return tuple(dim for dim in dims if isinstance(dim, int))
 
 
 def _random_feeds(specs: Sequence[TensorSpec], seed: int) -> dict[str, Array]:
@@ -169,27 +216,37 @@ def _reference_engine() -> str:
     try:
         import onnxruntime
     except ImportError:
-        return "onnx's reference evaluator"
+        return f"onnx {version('onnx')}'s reference evaluator"
     return f"ONNX Runtime {onnxruntime.__version__} without graph optimisations"
 
 
-def _reference_outputs(path: Path, proto: Any, feeds: dict[str, Array]) -> tuple[dict[str, Array], str]:
-    """Outputs by name, and who computed them: ONNX Runtime with optimisations off, else onnx's slow evaluator."""
+def _reference_outputs(path: Path, proto: Any, feeds: dict[str, Array]) -> dict[str, Array]:
+    """Outputs by name, of ONNX Runtime with optimisations off, else of onnx's slow evaluator. Raises UsageError."""
     names = [value.name for value in proto.graph.output]
+    try:
+        results = _run_reference(path, names, feeds)
+    except Exception as error:  # the engines' exceptions share no importable base class
+        first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        raise UsageError(f"{path} does not run on random inputs ({first}); check the model and --shape.") from None
+    outputs = {name: np.asarray(result) for name, result in zip(names, results, strict=True)}
+    for name, array in outputs.items():
+        if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+            raise UsageError(
+                f"{path}: output {name!r} of the reference is NaN, infinite or no number on random inputs,"
+                " so no engine could be checked against it; measure a model whose outputs can be compared."
+            )
+    return outputs
+
+
+def _run_reference(path: Path, names: list[str], feeds: dict[str, Array]) -> list[Any]:
     try:
         import onnxruntime
     except ImportError:
         from onnx.reference import ReferenceEvaluator
 
-        results = ReferenceEvaluator(str(path)).run(names, feeds)
-    else:
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 3
-        try:
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-            results = session.run(names, feeds)
-        except Exception as error:  # ONNX Runtime's exceptions share no importable base class
-            first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-            raise UsageError(f"{path} does not run on random inputs ({first}); check the model and --shape.") from None
-    return dict(zip(names, (np.asarray(result) for result in results), strict=True)), _reference_engine()
+        return list(ReferenceEvaluator(str(path)).run(names, feeds))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return list(session.run(names, feeds))

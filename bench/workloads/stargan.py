@@ -16,7 +16,7 @@ from bench.workloads.base import (
     HOST_BATCHES,
     Materials,
     Workload,
-    atomic_path,
+    cache_file,
     key_of,
     load_arrays,
     save_arrays,
@@ -128,7 +128,7 @@ class StarGAN(Workload):
             # In memory first: torch turns a full disk into an error of its own that says nothing of a disk.
             buffer = io.BytesIO()
             torch.save(generator.state_dict(), buffer)
-            with atomic_path(path) as temporary:
+            with cache_file(path) as temporary:
                 temporary.write_bytes(buffer.getvalue())
         return path
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from backends.base import ConversionError
-from bench.workloads.base import atomic_path
+from bench.workloads.base import cache_file
 from bench.workloads.stargan_network import ATTRIBUTES, IMAGE_SIZE, Generator
 
 INPUTS = ("real_img", "attr")
@@ -37,7 +37,7 @@ def export(generator: Generator, path: Path, opset: int = DEFAULT_OPSET) -> None
     Raises ConversionError when the exporter fails or the result is not the network: another opset, names, number of
     InstanceNormalization nodes, or other outputs than PyTorch's.
     """
-    with atomic_path(path) as temporary:
+    with cache_file(path) as temporary:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter announces its own deprecation on every call
             try:
@@ -52,7 +52,7 @@ def export(generator: Generator, path: Path, opset: int = DEFAULT_OPSET) -> None
                     dynamic_axes={name: {0: "batch"} for name in (*INPUTS, OUTPUT)},
                 )
             except OSError:
-                raise  # a full disk or a bad folder, which atomic_path puts in words
+                raise  # a full disk or a bad folder, which cache_file puts in words
             except Exception as error:  # the exporter's errors have no common base
                 first = next((line for line in str(error).splitlines() if line.strip()), "")
                 raise ConversionError(

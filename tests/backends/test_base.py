@@ -17,7 +17,12 @@ def test_device_names_round_trip() -> None:
     assert Device.parse("cuda") == Device("cuda", 0)
 
 
-@pytest.mark.parametrize("text", ["", "gpu", "cuda:", "cuda:x", "cpu:0", "cuda:-1"])
+def test_a_third_partys_kind_of_device_is_a_device() -> None:
+    assert Device.parse("tpu:1") == Device("tpu", 1)
+    assert Device.parse(str(Device("cpu", 1))) == Device("cpu", 1)
+
+
+@pytest.mark.parametrize("text", ["", "cuda:", "cuda:x", "CPU", "cuda:-1", "1"])
 def test_other_device_names_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="write cpu"):
         Device.parse(text)

@@ -232,7 +232,10 @@ BAD_USAGE: list[tuple[Sequence[str], Sequence[str]]] = [
     (["--bs", "0"], ["--bs", "'0' is no batch size"]),
     (["--bs", "a"], ["--bs", "'a' is no batch size"]),
     (["--bs", "1.5"], ["--bs"]),
-    (["--device", "gpu"], ["write cpu, cuda"]),
+    (["--device", "cuda:x"], ["write cpu, cuda"]),
+    (["--backend", "ov", "--device", "gpu"], ["no device gpu:0", "cpu"]),
+    (["--cache", "~nobody-of-this-name/x"], ["--cache"]),
+    (["--out", "x" * 300], ["--out"]),
     (["--backend", "ov", "--device", "cuda:0"], ["openvino", "no device cuda:0", "cpu"]),
     (["--backend", "ort", "--precision", "fp16"], ["fp32, not fp16"]),
     (["--precision", "fp31"], ["fp31"]),
@@ -290,5 +293,46 @@ def test_an_existing_run_is_never_overwritten(bench: Bench) -> None:
     common = ("--model", bench.model, "--backend", "ort", "--bs", "1", *FAST, "--out", "o")
     bench(*common)
     before = (bench.folder / "o" / "run.jsonl").read_bytes()
-    one_line(bench(*common, code=2).stderr, "holds a run already", "--out")
+    one_line(bench(*common, code=2).stderr, "not empty", "--out")
     assert (bench.folder / "o" / "run.jsonl").read_bytes() == before
+
+
+def test_nothing_of_the_users_is_overwritten_or_removed(bench: Bench) -> None:
+    notes = bench.folder / "notes"
+    notes.mkdir()
+    (notes / "report.md").write_text("mine")
+    one_line(bench("--model", bench.model, "--out", "notes", code=2).stderr, "not empty")
+    assert (notes / "report.md").read_text() == "mine"
+    empty = bench.folder / "empty"
+    empty.mkdir()
+    bench("--model", "no.onnx", "--out", "empty", code=2)
+    assert empty.is_dir(), "a folder that was there before stays"
+
+
+def test_repeated_options_add_up_and_aliases_work_everywhere(bench: Bench) -> None:
+    bench("--model", bench.model, "--backend", "ort:threads=1", "--backend", "ort", "--bs", "1", "--bs", "2",
+          *FAST, "--baseline", "ort", "--out", "o")  # fmt: skip
+    assert len(store.read(bench.folder / "o").cells) == 4
+    # The plain backend, not the variant that happens to come first.
+    assert "onnxruntime:threads=1 / onnxruntime |" in (bench.folder / "o" / "report.md").read_text()
+    before = (bench.folder / "o" / "report.md").read_bytes()
+    one_line(bench("report", "o", "--baseline", "ov", code=2).stderr, "openvino", "onnxruntime")
+    assert (bench.folder / "o" / "report.md").read_bytes() == before
+
+
+def test_a_bad_plugin_is_never_fatal(bench: Bench) -> None:
+    """Its probe raises, it finds no device, or it leaves at import: a line, and the others are measured."""
+    done = bench("backends")
+    assert "its probe failed (RuntimeError: driver says no)" in done.stdout
+    assert "its probe found no device" in done.stdout
+    bench("--model", bench.model, "--backend", "badprobe", "nodevice", "ort", "--bs", "1", *FAST, "--out", "o")
+    run = store.read(bench.folder / "o")
+    assert [skipped.backend for skipped in run.run.skipped] == ["badprobe", "nodevice"]
+    assert [c.status for c in run.cells] == ["ok"]
+
+
+def test_a_plugins_own_device_kind_and_loose_description_are_kept(bench: Bench) -> None:
+    bench("--model", bench.model, "--backend", "tpu", "--bs", "1", *FAST, "--out", "o")
+    (cell,) = store.read(bench.folder / "o").cells
+    assert (cell.identity.device, cell.identity.card, cell.status) == ("tpu:1", "a card", "ok")
+    assert cell.session == {"cores": "4"}

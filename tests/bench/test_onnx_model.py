@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
 from bench.errors import UsageError
 from bench.plan import WorkloadSpec
 from bench.workloads import load
-from tests.doubles.onnx_files import tiny_convnet
-
-pytest.importorskip("onnx")
+from tests.doubles.onnx_files import save_graph, tiny_convnet
 
 
 def materialise(spec: WorkloadSpec, cache: Path, batches: list[int]) -> object:
@@ -34,7 +34,7 @@ def test_dynamic_batch_takes_every_batch_size(tmp_path: Path) -> None:
 
 def test_unknown_dimensions_come_from_shape(tmp_path: Path) -> None:
     path = tiny_convnet(tmp_path / "m.onnx", size="s")
-    with pytest.raises(UsageError, match=r"declared \?x3x\?x\?.*--shape x:1x3xNxN"):
+    with pytest.raises(UsageError, match=r"declared 1x3x\?x\?.*--shape x:1x3xNxN"):
         materialise(WorkloadSpec(name="onnx", model=str(path)), tmp_path, [1])
     spec = WorkloadSpec(name="onnx", model=str(path), shapes={"x": [1, 3, 16, 16]})
     materials = materialise(spec, tmp_path, [2])
@@ -47,6 +47,7 @@ def test_unknown_dimensions_come_from_shape(tmp_path: Path) -> None:
         ({"z": [1, 3, 8, 8]}, "no such input; its inputs are x"),
         ({"x": [3, 8, 8]}, "3 dimensions given"),
         ({"x": [1, 4, 8, 8]}, "dimension 1 is 3"),
+        ({"x": [7, 3, 8, 8]}, "dimension 0 is the batch"),
     ],
 )
 def test_shapes_that_do_not_fit(tmp_path: Path, shapes: dict[str, list[int]], words: str) -> None:
@@ -74,3 +75,72 @@ def test_files_that_are_no_model(tmp_path: Path) -> None:
         materialise(WorkloadSpec(name="onnx", model=str(tmp_path / "no.onnx")), tmp_path, [1])
     with pytest.raises(UsageError, match="--model"):
         materialise(WorkloadSpec(name="onnx"), tmp_path, [1])
+
+
+def shapes_at(path: Path, batch: int, cache: Path, **shapes: list[int]) -> list[str]:
+    spec = WorkloadSpec(name="onnx", model=str(path), shapes=shapes)
+    workload = load("onnx")
+    materials = workload.materialise(spec, [batch], cache, lambda what: None)
+    return [str(found) for found in workload.model(spec, materials, batch).inputs]
+
+
+def test_inputs_that_do_not_follow_the_batch_keep_their_shape(tmp_path: Path) -> None:
+    scale = save_graph(
+        tmp_path / "scale.onnx",
+        [helper.make_node("Mul", ["x", "k"], ["y"])],
+        {"x": ["n", 6], "k": [1]},
+        {"y": ["n", 6]},
+    )
+    assert shapes_at(scale, 4, tmp_path) == ["x 4x6 float32", "k 1 float32"]
+
+
+def test_only_the_shared_symbol_is_the_batch(tmp_path: Path) -> None:
+    path = save_graph(
+        tmp_path / "m.onnx",
+        [helper.make_node("Mul", ["x", "m"], ["y"])],
+        {"x": ["n", "s"], "m": ["s"]},
+        {"y": ["n", "s"]},
+    )
+    assert shapes_at(path, 4, tmp_path, x=[1, 32], m=[32]) == ["x 4x32 float32", "m 32 float32"]
+    with pytest.raises(UsageError, match="'m' is declared"):
+        shapes_at(path, 4, tmp_path, x=[1, 32])
+
+
+def test_a_reference_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    path = save_graph(tmp_path / "log.onnx", [helper.make_node("Log", ["x"], ["y"])], {"x": ["n", 6]}, {"y": ["n", 6]})
+    with pytest.raises(UsageError, match="'y' of the reference is NaN"):
+        shapes_at(path, 1, tmp_path)
+
+
+def test_external_weights_are_part_of_the_models_identity(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    model = onnx.load(str(tiny_convnet(tmp_path / "inner.onnx")))
+    onnx.save(model, str(path), save_as_external_data=True, location="m.data", size_threshold=0)
+    spec = WorkloadSpec(name="onnx", model=str(path))
+    first = load("onnx").materialise(spec, [1], tmp_path, lambda what: None)
+    weights = bytearray((tmp_path / "m.data").read_bytes())
+    weights[3] ^= 1
+    (tmp_path / "m.data").write_bytes(bytes(weights))
+    second = load("onnx").materialise(spec, [1], tmp_path, lambda what: None)
+    assert first.info.model_sha256 != second.info.model_sha256
+    assert first.references != second.references
+
+
+def test_a_quantised_file_is_int8(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["y"]),
+    ]
+    constants = {"scale": np.array(0.1, np.float32), "zero": np.array(0, np.int8)}
+    path = save_graph(tmp_path / "q.onnx", nodes, {"x": ["n", 6]}, {"y": ["n", 6]}, constants)
+    spec = WorkloadSpec(name="onnx", model=str(path))
+    materials = load("onnx").materialise(spec, [1], tmp_path, lambda what: None)
+    assert load("onnx").model(spec, materials, 1).precision == "int8"
+    assert "int8" in materials.info.model
+
+
+def test_tensors_may_be_called_anything(tmp_path: Path) -> None:
+    path = tiny_convnet(tmp_path / "m.onnx", output="file")
+    spec = WorkloadSpec(name="onnx", model=str(path))
+    workload = load("onnx")
+    assert list(workload.reference(workload.materialise(spec, [1], tmp_path, lambda what: None), 1)) == ["file"]

@@ -26,3 +26,22 @@ def tiny_convnet(path: Path, batch: int | str = "n", size: int | str = 8, output
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
     return path
+
+
+def save_graph(
+    path: Path,
+    nodes: list[onnx.NodeProto],
+    inputs: dict[str, list[int | str]],
+    outputs: dict[str, list[int | str]],
+    initializers: dict[str, np.ndarray] | None = None,  # type: ignore[type-arg]
+) -> Path:
+    """Any float32 graph at opset 13."""
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in inputs.items()],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in outputs.items()],
+        [numpy_helper.from_array(array, name) for name, array in (initializers or {}).items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    return path

@@ -113,6 +113,33 @@ class Raises(Good):
             raise DeviceError("execute failed: code 507011, model execution failed; look at the device log.")
 
 
+class BadProbe(Good):
+    name = "badprobe"
+
+    def probe(self):
+        raise RuntimeError("driver says no")
+
+
+class NoDevice(Good):
+    name = "nodevice"
+
+    def probe(self):
+        return Availability(True)
+
+
+class Tpu(Good):
+    name = "tpu"
+
+    def probe(self):
+        return Availability(True, devices=(DeviceInfo(Device("tpu", 1), "a card"),))
+
+    def open(self, artifact, device, options):
+        assert device == Device("tpu", 1)
+        session = _Session(artifact.model, self)
+        session.describe = lambda: {"cores": 4}
+        return session
+
+
 class Slow(Good):
     name = "slow"
 
@@ -128,7 +155,8 @@ def install(folder: Path) -> Path:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-test-doubles\nVersion: 1.0\n")
     names = {"double": "Good", "wrong": "Wrong", "nan": "NotANumber", "crash": "Crash", "quit": "Quit",
-             "raises": "Raises", "slow": "Slow"}  # fmt: skip
+             "raises": "Raises", "slow": "Slow",
+             "badprobe": "BadProbe", "nodevice": "NoDevice", "tpu": "Tpu"}  # fmt: skip
     points = "".join(f"{name} = bench_test_doubles:{kind}\n" for name, kind in names.items())
     broken = "broken = bench_test_doubles:DoesNotExist\n"
     (info / "entry_points.txt").write_text(f"[bench.backends]\n{points}{broken}")

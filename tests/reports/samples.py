@@ -36,7 +36,8 @@ def header(**changes: Any) -> RunRecord:
 
 def identity(backend: str, batch: int, **changes: Any) -> CellIdentity:
     values: dict[str, Any] = {
-        "workload": "stargan", "backend": backend, "options": {}, "card": "Some CPU", "device": "cpu",
+        "workload": "stargan", "model_sha256": "a" * 64, "inputs_sha256": "b" * 64,
+        "backend": backend, "options": {}, "card": "Some CPU", "device": "cpu",
         "precision": "fp32", "batch": batch, "scope": "compute",
     }  # fmt: skip
     return CellIdentity(**(values | changes))

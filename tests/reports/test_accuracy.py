@@ -60,3 +60,10 @@ def test_missing_output_and_other_shape_are_wrong() -> None:
 def test_zeros_instead_of_a_picture_are_wrong_in_every_precision() -> None:
     for precision in THRESHOLDS:
         assert not compare_outputs(REFERENCE, {"y": np.zeros_like(REFERENCE["y"])}, precision)[0].passed
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_reference_that_is_not_finite_passes_nobody(bad: float) -> None:
+    reference = {"y": np.array([1.0, bad], np.float32)}
+    for candidate in (np.zeros(2, np.float32), reference["y"]):
+        assert not compare_outputs(reference, {"y": candidate}, "fp32")[0].passed

@@ -104,3 +104,20 @@ def test_frame_has_a_row_a_cell_and_numbers_stay_numbers() -> None:
     assert list(table["status"]) == ["ok", "ok", "wrong", "ok", "ok", "failed"]
     assert table["median_ms"].iloc[0] == pytest.approx(10.0)
     assert table["fps_per_card"].iloc[2] != table["fps_per_card"].iloc[2]  # NaN: a wrong cell has no speed
+
+
+def test_two_asked_precisions_that_ran_in_one_are_two_columns() -> None:
+    asked_bf16 = cell("openvino", 1, 5.0, asked_precision="bf16", id="other")
+    run = Run(run=header(), cells=[cell("openvino", 1, 6.0), asked_bf16])
+    (table,) = by_scope(run)
+    assert [column.title(table.columns) for column in table.columns] == ["openvino", "openvino (asked bf16)"]
+    assert len(table.cells) == 2
+
+
+def test_baseline_is_the_exact_label_before_the_backend() -> None:
+    run = Run(run=header(), cells=[cell("pytorch", 1, 9.0, options={"threads": "1"}), cell("pytorch", 1, 8.0)])
+    (table,) = by_scope(run)
+    for name, label in (("pytorch", "pytorch"), ("pytorch:threads=1", "pytorch:threads=1")):
+        found = find_baseline(table, name)
+        assert found is not None
+        assert found.label == label
