@@ -64,6 +64,6 @@ def git_state() -> Git | None:
         # A checkout that merely lies inside somebody's other repository is not ours.
         if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
             return None
-        return Git(commit=git("rev-parse", "HEAD"), dirty=bool(git("status", "--porcelain")))
+        return Git(commit=git("rev-parse", "HEAD"), dirty=bool(git("status", "--porcelain", "--untracked-files=no")))
     except (OSError, subprocess.SubprocessError):
         return None
