@@ -22,7 +22,7 @@ from bench.cell import run_cell
 from bench.errors import UsageError
 from bench.plan import CellTask, WorkloadSpec
 from bench.workloads import load as load_workload
-from bench.workloads.base import Materials
+from bench.workloads.base import CACHE_VERSION, Materials
 from datasets.errors import DatasetError
 from reports.records import CellRecord
 from reports.statistics import Interval
@@ -128,7 +128,9 @@ def main() -> int:
 def _run(task: Task, channel: _Channel) -> Measured | Prepared:
     if isinstance(task, PrepareTask):
         workload = load_workload(task.workload.name)
-        return Prepared(workload.materialise(task.workload, task.batches, Path(task.cache), channel.phase))
+        return Prepared(
+            workload.materialise(task.workload, task.batches, Path(task.cache) / CACHE_VERSION, channel.phase)
+        )
     return Measured(run_cell(task.cell, task.materials, channel.phase, channel.progress))
 
 

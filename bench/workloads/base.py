@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +20,8 @@ from bench.plan import WorkloadSpec
 from reports.files import atomic_path
 from reports.records import WorkloadInfo
 
+#: Folder of the cache; raise it when the files in it change their form or meaning, so that old ones are left alone.
+CACHE_VERSION = "v2"
 #: `end-to-end` rotates through this many different host batches, so that no cache of results can hide in it.
 HOST_BATCHES = 8
 
@@ -81,9 +85,12 @@ def save_arrays(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def load_arrays(path: Path) -> dict[str, Array]:
-    """Read an .npz that `save_arrays` wrote."""
-    with np.load(path, allow_pickle=False) as archive:
-        return {str(name): archive[f"array{index}"] for index, name in enumerate(archive["names"])}
+    """Read an .npz that `save_arrays` wrote. Raises UsageError when it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {str(name): archive[f"array{index}"] for index, name in enumerate(archive["names"])}
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise UsageError(f"{path} in the cache is damaged ({error}); delete it and run again.") from None
 
 
 def sha256_of_file(path: Path) -> str:

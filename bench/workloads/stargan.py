@@ -24,8 +24,6 @@ from bench.workloads.base import (
 )
 from reports.records import WorkloadInfo
 
-#: Part of every cache key; raise it when the files below change their meaning.
-_CACHE_VERSION = 1
 #: Pictures that a run draws its batches from, where there are so many.
 _SAMPLES = 128
 
@@ -70,7 +68,7 @@ class StarGAN(Workload):
         if not inputs_file.exists():
             save_arrays(inputs_file, images)
         count = min(max(batches), len(images["real_img"]))
-        key = key_of(_CACHE_VERSION, digest, inputs_digest, count, torch.__version__)
+        key = key_of(digest, inputs_digest, count, torch.__version__)
         reference = cache / "references" / f"stargan-{key}.npz"
         if not reference.exists():
             say("reference outputs (PyTorch fp32 on the CPU)")
@@ -138,7 +136,7 @@ class StarGAN(Workload):
         from bench.workloads import stargan_export
 
         opset = stargan_export.DEFAULT_OPSET
-        path = cache / "onnx" / f"stargan-{key_of(_CACHE_VERSION, digest, opset, torch.__version__)}.onnx"
+        path = cache / "onnx" / f"stargan-{key_of(digest, opset, torch.__version__)}.onnx"
         if not path.exists():
             say(f"exporting to ONNX opset {opset} and checking it")
             stargan_export.export(generator, path, opset)

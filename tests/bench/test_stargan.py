@@ -233,3 +233,13 @@ def test_materials_are_cached_and_describe_themselves(tmp_path: Path) -> None:
         found = model.torch_module()(*(torch.from_numpy(feeds[spec.name]) for spec in model.inputs))
     assert np.allclose(found.numpy(), workload.reference(first, 2)["fake_img"], atol=1e-4)
     assert load_arrays(Path(first.inputs))["real_img"].dtype == np.float32
+
+
+def test_a_damaged_cache_file_is_one_line_that_names_it(tmp_path: Path) -> None:
+    workload = load("stargan")
+    spec = WorkloadSpec(name="stargan")
+    materials = workload.materialise(spec, [1], tmp_path, lambda what: None)
+    path = Path(materials.inputs)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UsageError, match=f"{path.name} in the cache is damaged.*delete it"):
+        workload.host_batches(spec, materials, 1)
