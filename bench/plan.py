@@ -58,6 +58,8 @@ class Variant:
     device: str
     card: str
     chips: int
+    #: those of the asked ones that it offers on that device
+    precisions: tuple[Precision, ...]
 
     def label(self) -> str:
         """As reports name it: the backend with the options that were set."""
@@ -98,6 +100,7 @@ def make_cells(
         for precision in precisions
         for batch in batches
         for variant in variants
+        if precision in variant.precisions
     ]
 
 

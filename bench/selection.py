@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backends import cards, registry
-from backends.base import Backend, BackendUnavailable, Device, DeviceInfo, Precision, Scope
+from backends.base import Backend, BackendUnavailable, Capabilities, Device, DeviceInfo, Precision, Scope
 from bench.errors import UsageError
 from bench.plan import Variant
 from reports.records import Skipped
@@ -59,7 +59,7 @@ def select(
         try:
             backend = registry.load(request.name)
             _check_options(backend, request)
-            variant = _variant(backend, request, device, precisions, scopes)
+            variant, missing = _variant(backend, request, device, precisions, scopes)
         except BackendUnavailable as error:
             if explicit:
                 skipped.append(Skipped(backend=request.name, reason=str(error)))
@@ -67,6 +67,7 @@ def select(
         if variant in variants:
             raise UsageError(f"--backend {request.name} is given twice with the same options; name it once.")
         variants.append(variant)
+        skipped += missing
     return Selection(variants, skipped)
 
 
@@ -83,23 +84,32 @@ def _variant(
     device: Device | None,
     precisions: Sequence[Precision],
     scopes: Sequence[Scope],
-) -> Variant:
-    """Raises BackendUnavailable with the reason why the backend cannot take part."""
+) -> tuple[Variant, list[Skipped]]:
+    """What the backend can take part in, and the precisions that it cannot. Raises BackendUnavailable if in none."""
     availability = registry.probe(backend)
     if not availability.usable:
         raise BackendUnavailable(availability.reason)
     found = _pick_device(backend, availability.devices, device)
     capabilities = backend.capabilities(found.device)
-    for precision in precisions:
-        if precision not in capabilities.precisions:
-            offered = ", ".join(sorted(capabilities.precisions)) or "none"
-            raise BackendUnavailable(f"on {found.device} it offers {offered}, not {precision}; change --precision.")
+    usable = tuple(precision for precision in precisions if precision in capabilities.precisions)
+    if not usable:
+        raise BackendUnavailable(_not_offered(found, capabilities, precisions[0]))
     for scope in scopes:
         if scope not in capabilities.scopes:
             offered = ", ".join(sorted(capabilities.scopes))
             raise BackendUnavailable(f"on {found.device} it can time {offered}, not {scope}; change --scope.")
     card = cards.find(found.card)
-    return Variant(request.name, request.options, str(found.device), card.name, card.chips)
+    missing = [
+        Skipped(backend=f"{request.name} {precision}", reason=_not_offered(found, capabilities, precision))
+        for precision in precisions
+        if precision not in usable
+    ]
+    return Variant(request.name, request.options, str(found.device), card.name, card.chips, usable), missing
+
+
+def _not_offered(found: DeviceInfo, capabilities: Capabilities, precision: Precision) -> str:
+    offered = ", ".join(sorted(capabilities.precisions)) or "none"
+    return f"on {found.device} it offers {offered}, not {precision}; change --precision."
 
 
 def _pick_device(backend: Backend, devices: Sequence[DeviceInfo], wanted: Device | None) -> DeviceInfo:

@@ -172,11 +172,6 @@ def _problems(run: Run) -> str:
             lines += [f"  - `{line}`" for line in cell.failure.output_tail]
         elif cell.status == "wrong":
             lines.append(f"- {name}: the outputs are wrong, so it has no speed.")
-        elif cell.latency and not cell.latency.converged:
-            lines.append(
-                f"- ⚠ {name}: the median is not known to 1 %"
-                f" ({cell.latency.count} samples within the time limit); give more with --max-time."
-            )
         if cell.asked_precision != cell.identity.precision:
             lines.append(f"- {name}: {cell.asked_precision} was asked for, {cell.identity.precision} was executed.")
         if cell.samples and cell.latency and cell.samples.group > 1:
@@ -185,6 +180,13 @@ def _problems(run: Run) -> str:
                 f"- {name}: one call is so short that samples cover {cell.samples.group} calls; no percentiles."
                 f" The harness's own share of the latency is {share:.1%}."
             )
+    loose = [cell for cell in run.cells if cell.latency and cell.status == "ok" and not cell.latency.converged]
+    if loose:
+        cells = ", ".join(f"{c.identity.label()} bs{c.identity.batch} {c.identity.scope}" for c in loose)
+        lines.append(
+            f"- ⚠ The median is not known to 1 % within the time limit for {cells}. Differences smaller than the"
+            " intervals mean nothing; give more time with --max-time."
+        )
     lines += [f"- {warning}" for warning in run.warnings]
     return "## What to know\n\n" + "\n".join(lines) if lines else ""
 
@@ -209,6 +211,8 @@ def _method(run: Run) -> str:
         " `end-to-end`: with the copies to and from the device, over 8 different batches in turn.",
         f"- Clock: the host's (`perf_counter_ns`); the loop itself adds {overhead} to a call (measured, not"
         " subtracted). Warm-up, building, loading and the first call are not in the samples.",
+        "- Warm-up: ten calls and half a second, or half of the cell's time limit if that is shorter. Intervals assume"
+        " independent samples of a steady process; neither is proven here.",
         "- Provenance: measured by this harness, unless a column says otherwise. Every sample is in `run.jsonl`.",
         *[f"- {name}: {text}" for name, text in settings.items()],
     ]

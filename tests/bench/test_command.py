@@ -336,3 +336,16 @@ def test_a_plugins_own_device_kind_and_loose_description_are_kept(bench: Bench) 
     (cell,) = store.read(bench.folder / "o").cells
     assert (cell.identity.device, cell.identity.card, cell.status) == ("tpu:1", "a card", "ok")
     assert cell.session == {"cores": "4"}
+
+
+def test_a_precision_that_one_backend_lacks_costs_only_that(bench: Bench) -> None:
+    done = bench("--model", bench.model, "--backend", "bf16", "ort", "--bs", "1", "--precision", "fp32", "bf16", *FAST,
+                 "--out", "o")  # fmt: skip
+    run = store.read(bench.folder / "o")
+    assert [(c.identity.backend, c.identity.precision, c.status) for c in run.cells] == [
+        ("bf16", "fp32", "ok"), ("onnxruntime", "fp32", "ok"), ("bf16", "bf16", "ok"),
+    ], done.stderr  # fmt: skip
+    assert [skipped.backend for skipped in run.run.skipped] == ["onnxruntime bf16"]
+    report = (bench.folder / "o" / "report.md").read_text()
+    assert "bf16 bf16 simulated / bf16 fp32 simulated" in report
+    assert "compares unequal things" in report

@@ -140,6 +140,18 @@ class Tpu(Good):
         return session
 
 
+class Bf16(Good):
+    name = "bf16"
+
+    def capabilities(self, device):
+        return Capabilities(precisions=frozenset({Precision.FP32, Precision.BF16}))
+
+    def open(self, artifact, device, options):
+        session = _Session(artifact.model, self)
+        session.precision = artifact.precision
+        return session
+
+
 class Slow(Good):
     name = "slow"
 
@@ -155,7 +167,7 @@ def install(folder: Path) -> Path:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-test-doubles\nVersion: 1.0\n")
     names = {"double": "Good", "wrong": "Wrong", "nan": "NotANumber", "crash": "Crash", "quit": "Quit",
-             "raises": "Raises", "slow": "Slow",
+             "raises": "Raises", "slow": "Slow", "bf16": "Bf16",
              "badprobe": "BadProbe", "nodevice": "NoDevice", "tpu": "Tpu"}  # fmt: skip
     points = "".join(f"{name} = bench_test_doubles:{kind}\n" for name, kind in names.items())
     broken = "broken = bench_test_doubles:DoesNotExist\n"
