@@ -23,6 +23,8 @@ INPUTS = ("real_img", "attr")
 OUTPUT = "fake_img"
 #: One file for every engine, old atc included.
 DEFAULT_OPSET = 11
+#: From what old atc reads to what the TorchScript exporter states as its last.
+OPSETS = range(11, 21)
 INSTANCE_NORMS = 17
 
 _TRACED_BATCH = 2
@@ -37,6 +39,8 @@ def export(generator: Generator, path: Path, opset: int = DEFAULT_OPSET) -> None
     Raises ConversionError when the exporter fails or the result is not the network: another opset, names, number of
     InstanceNormalization nodes, or other outputs than PyTorch's.
     """
+    if opset not in OPSETS:
+        raise ConversionError(f"opset {opset} cannot be exported; use one from {OPSETS[0]} to {OPSETS[-1]}.")
     with cache_file(path) as temporary:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter announces its own deprecation on every call
@@ -57,7 +61,7 @@ def export(generator: Generator, path: Path, opset: int = DEFAULT_OPSET) -> None
                 first = next((line for line in str(error).splitlines() if line.strip()), "")
                 raise ConversionError(
                     f"torch.onnx.export failed at opset {opset}: {type(error).__name__}: {first};"
-                    " use an opset from 11 to 20."
+                    " use the torch version of constraints.txt."
                 ) from error
         _check_graph(temporary, opset)
         _check_numbers(generator, temporary)

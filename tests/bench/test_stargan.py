@@ -155,8 +155,16 @@ def test_a_graph_of_the_wrong_mode_is_refused(tmp_path: Path, monkeypatch: pytes
 
 
 def test_an_opset_that_the_exporter_does_not_have(tmp_path: Path) -> None:
-    with pytest.raises(ConversionError, match="opset 99"):
-        stargan_export.export(network.seeded_generator(), tmp_path / "x.onnx", opset=99)
+    for opset in (10, 21, 99):
+        with pytest.raises(ConversionError, match=f"opset {opset} cannot be exported; use one from 11 to 20"):
+            stargan_export.export(network.seeded_generator(), tmp_path / "x.onnx", opset=opset)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_last_opset_is_really_exported(tmp_path: Path) -> None:
+    path = tmp_path / "x.onnx"
+    stargan_export.export(network.seeded_generator(), path, stargan_export.OPSETS[-1])
+    assert onnx.load(str(path)).opset_import[0].version == 20
 
 
 def test_seeded_weights_are_always_the_same_and_leave_the_random_state_alone() -> None:
