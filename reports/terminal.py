@@ -16,7 +16,8 @@ def tables(run: Run, baseline: str | None = None) -> list[Table]:
         simulated = " (SIMULATED)" if any(c.provenance == "simulated" for c in scope.columns) else ""
         table = Table(title=f"{run.run.workload.name}, {scope.scope}{simulated}", title_justify="left")
         for name in ("backend", "batch", "median ms", "± 95 %", "FPS/card", "ratio", "outputs"):
-            table.add_column(name, justify="left" if name in ("backend", "outputs") else "right")
+            left = name in ("backend", "outputs")
+            table.add_column(name, justify="left" if left else "right", overflow="fold")
         for column in scope.columns:
             for batch in scope.batches:
                 cell = scope.cell(batch, column)
