@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from backends import registry
-from backends.base import Array, Device, Feeds, Precision, Session
+from backends.base import Device, Precision, Session
 from bench.clock import PERF_CLOCK
 from bench.measure import Progress, take_samples
 from bench.plan import CellTask
@@ -39,11 +39,11 @@ def identity_of(task: CellTask, executed: Precision | None = None) -> CellIdenti
     )
 
 
-def failed_cell(task: CellTask, failure: Failure, started: str, simulated: bool = False) -> CellRecord:
+def failed_cell(task: CellTask, failure: Failure, started: str) -> CellRecord:
     """The record of a cell that gave no figures."""
     return CellRecord(
         id=task.id, identity=identity_of(task), asked_precision=task.precision.value, status="failed",
-        provenance="simulated" if simulated else "measured", clock="host", chips=task.chips, started=started,
+        provenance="simulated" if task.simulated else "measured", clock="host", chips=task.chips, started=started,
         failure=failure,
     )  # fmt: skip
 
@@ -64,13 +64,15 @@ def run_cell(task: CellTask, materials: Materials, phase: Callable[[str], None],
         phase("check outputs")
         feeds = workload.host_batches(task.workload, materials, task.batch)
         reference = workload.reference(materials, task.batch)
-        accuracy, first_call_s = _timed(lambda: _check(session, feeds[0], reference))
+        session.copy_inputs(feeds[0])
+        _, first_call_s = _timed(lambda: _infer(session))
+        accuracy = compare_outputs(reference, session.copy_outputs(), session.precision.value)
         record = CellRecord(
             id=task.id,
             identity=identity_of(task, session.precision),
             asked_precision=task.precision.value,
             status="wrong",
-            provenance="simulated" if backend.simulated else "measured",
+            provenance="simulated" if task.simulated else "measured",
             clock="host",
             chips=task.chips,
             started=started,
@@ -90,7 +92,9 @@ def run_cell(task: CellTask, materials: Materials, phase: Callable[[str], None],
         samples = take_samples(session, task.scope, feeds, task.limits, PERF_CLOCK, progress)
         # A session that answers from memory, or breaks while it runs, is right before the loop and wrong after it.
         phase("check outputs again")
-        accuracy = _check(session, feeds[0], reference)
+        session.copy_inputs(feeds[0])
+        _infer(session)
+        accuracy = compare_outputs(reference, session.copy_outputs(), session.precision.value)
     record = replace(record, accuracy=accuracy, samples=samples, latency=summarise(samples, task.limits.half_width))
     if record.latency is None or not _passed(accuracy):
         return record
@@ -98,12 +102,9 @@ def run_cell(task: CellTask, materials: Materials, phase: Callable[[str], None],
     return replace(record, status="ok", fps_per_card=fps)
 
 
-def _check(session: Session, feeds: Feeds, reference: Mapping[str, Array]) -> list[OutputAccuracy]:
-    """One inference, held against the reference at the thresholds of the executed precision."""
-    session.copy_inputs(feeds)
+def _infer(session: Session) -> None:
     session.enqueue()
     session.synchronize()
-    return compare_outputs(reference, session.copy_outputs(), session.precision.value)
 
 
 def _passed(accuracy: list[OutputAccuracy]) -> bool:

@@ -29,11 +29,11 @@ def take_samples(
     """
     session.copy_inputs(feeds[0])
     loop_ns = overhead.overhead_ns(clock)
-    warmup_ns = _warm_up(session, scope, feeds, limits, clock, progress)
-    group = overhead.group_size(loop_ns, statistics.median(warmup_ns))
-    issue, complete = timing.compose(session, scope, feeds, group)
-    stamps = timing.Stamps(limits.max_samples)
     with timing.collector_off():
+        warmup_ns = _warm_up(session, scope, feeds, limits, clock, progress)
+        group = overhead.group_size(loop_ns, statistics.median(warmup_ns))
+        issue, complete = timing.compose(session, scope, feeds, group)
+        stamps = timing.Stamps(limits.max_samples)
         reason = _until_stopped(issue, complete, limits, clock, stamps, group, progress)
     return Samples(
         samples_ns=stamps.durations_ns(),

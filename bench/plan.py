@@ -38,6 +38,8 @@ class CellTask(msgspec.Struct, frozen=True, kw_only=True, tag="cell"):
     device: str
     card: str
     chips: int
+    #: a test double's: its figures must never look measured
+    simulated: bool
     precision: Precision
     batch: int
     scope: Scope
@@ -58,6 +60,7 @@ class Variant:
     device: str
     card: str
     chips: int
+    simulated: bool
     #: those of the asked ones that it offers on that device
     precisions: tuple[Precision, ...]
 
@@ -91,6 +94,7 @@ def make_cells(
             device=variant.device,
             card=variant.card,
             chips=variant.chips,
+            simulated=variant.simulated,
             precision=precision,
             batch=batch,
             scope=scope,

@@ -97,7 +97,7 @@ class _Listener:
             for line in lines:
                 try:
                     event = _DECODER.decode(line)
-                except msgspec.DecodeError:
+                except (msgspec.DecodeError, UnicodeDecodeError):
                     self.garbage = True
                     return None
                 deadline = time.monotonic() + self._silence_limit_s
@@ -120,12 +120,13 @@ def _outcome(
     elif listener.garbage:
         message = "the worker's event pipe carried something else than events; a runtime wrote to a foreign descriptor"
     elif code < 0:
-        message = f"the worker died of {signal.Signals(-code).name}"
+        known = {int(each): each.name for each in signal.Signals}
+        message = f"the worker died of {known.get(-code, f'signal {-code}')}"
         if -code == signal.SIGKILL:
             message += " (killed from outside, most often for lack of memory: try a smaller --bs)"
     else:
         message = f"the worker ended with exit status {code} without a result"
-    return Outcome(None, listener.phase, f"{message}; its last output is in the report.", False, tail)
+    return Outcome(None, listener.phase, f"{message}.", False, tail)
 
 
 def _tail(output: IO[bytes]) -> tuple[str, ...]:

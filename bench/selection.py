@@ -104,7 +104,9 @@ def _variant(
         for precision in precisions
         if precision not in usable
     ]
-    return Variant(request.name, request.options, str(found.device), card.name, card.chips, usable), missing
+    return Variant(
+        request.name, request.options, str(found.device), card.name, card.chips, backend.simulated, usable
+    ), missing
 
 
 def _not_offered(found: DeviceInfo, capabilities: Capabilities, precision: Precision) -> str:

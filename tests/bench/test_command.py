@@ -160,6 +160,9 @@ def test_a_dying_worker_costs_its_cell_only(bench: Bench, name: str, words: str)
     assert cells[0].failure is not None
     assert words in cells[0].failure.message
     assert cells[0].failure.phase == "measure"
+    # A double's failure is a double's too: it may not open a column of measured figures.
+    assert {c.identity.backend: c.provenance for c in cells} == {name: "simulated", "onnxruntime": "measured"}
+    assert "its last output" not in cells[0].failure.message
     if name == "crash":
         assert any("about to read address zero" in line for line in cells[0].failure.output_tail)
 

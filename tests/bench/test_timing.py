@@ -54,6 +54,7 @@ def test_an_honest_session_passes_the_kit() -> None:
     honest = VirtualSession(VirtualClock())
     check_device_time(honest, feeds()[0], honest.clock, device_time_ns=1_000_000)
     check_waits(honest, feeds()[0], honest.clock)
+    assert honest.jobs == 11, "1 for its time; then 1 to be ready, 1 alone and 8 in a row"
 
 
 def test_alternating_latencies_give_fps_of_the_mean() -> None:

@@ -77,7 +77,8 @@ def test_a_harmless_name_with_dots_is_accepted(make_celeba: Callable[..., Path],
     path = zipped(make_celeba(1), tmp_path / "c.zip")
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("notes..txt", b"x")
-    CelebA.open(path).close()
+    with CelebA.open(path) as celeba:
+        assert len(celeba.entries) == 1
 
 
 def test_a_doubled_member_is_refused(make_celeba: Callable[..., Path], tmp_path: Path) -> None:
