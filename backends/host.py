@@ -11,6 +11,7 @@ import platform
 import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 
 from backends.base import Device, DeviceInfo
@@ -50,6 +51,26 @@ def physical_cores() -> int:
     except OSError:
         return min(len(cpus), _cpu_quota())
     return min(len(cores), _cpu_quota())
+
+
+def core_groups(count: int) -> list[frozenset[int]]:
+    """The usable logical CPUs in `count` disjoint groups of whole physical cores, as equal as can be.
+
+    Raises ValueError when there are fewer physical cores than that.
+    """
+    cores: dict[str, set[int]] = {}
+    for cpu in sorted(usable_cpus()):
+        try:
+            siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text("ascii")
+        except OSError:
+            siblings = str(cpu)
+        cores.setdefault(siblings, set()).add(cpu)
+    available = list(cores.values())
+    if count > min(len(available), physical_cores()):
+        raise ValueError(f"{count} groups need {count} cores, {physical_cores()} are usable")
+    # Neighbours stay together: they share a cache or a memory controller.
+    bounds = [round(index * len(available) / count) for index in range(count + 1)]
+    return [frozenset().union(*available[low:high]) for low, high in pairwise(bounds)]
 
 
 def _cpu_quota() -> int:
@@ -94,29 +115,32 @@ def package_version(*distributions: str) -> str | None:
     return None
 
 
-def nvidia_devices() -> tuple[DeviceInfo, ...]:
+def nvidia_devices(root: Path = Path("/proc/driver/nvidia/gpus")) -> tuple[DeviceInfo, ...]:
     """NVIDIA cards that the kernel driver lists and CUDA_VISIBLE_DEVICES leaves, numbered as CUDA does.
 
-    In PCI order, which is CUDA's under CUDA_DEVICE_ORDER=PCI_BUS_ID; workers are started with that.
+    In PCI order, which is CUDA's under CUDA_DEVICE_ORDER=PCI_BUS_ID; workers are started with that. Their address is
+    the PCI address, left out where it cannot be told which of several cards has which number.
     """
-    root = Path("/proc/driver/nvidia/gpus")
     if not root.is_dir():
         return ()
-    names: list[str] = []
+    cards: list[tuple[str, str]] = []
     for folder in sorted(root.iterdir()):
         try:
             text = (folder / "information").read_text(encoding="utf-8", errors="replace")
         except OSError:
             text = ""
         match = re.search(r"^Model:\s*(.+)$", text, re.MULTILINE)
-        names.append(match.group(1).strip() if match else "NVIDIA GPU")
+        cards.append((match.group(1).strip() if match else "NVIDIA GPU", folder.name))
     mask = os.environ.get("CUDA_VISIBLE_DEVICES")
+    by_uuid = mask is not None and mask.startswith("GPU-")
+    if len(cards) > 1 and (by_uuid or os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID") != "PCI_BUS_ID"):
+        cards = [(name, "") for name, _ in cards]
     if mask is not None:
         # CUDA stops at the first entry that is no device; entries by UUID cannot be told apart here.
         visible = []
         for entry in mask.split(","):
-            if not entry.strip().isdigit() or int(entry) >= len(names):
+            if not entry.strip().isdigit() or int(entry) >= len(cards):
                 break
-            visible.append(names[int(entry)])
-        names = visible if not mask.startswith("GPU-") else names
-    return tuple(DeviceInfo(Device("cuda", index), name) for index, name in enumerate(names))
+            visible.append(cards[int(entry)])
+        cards = visible if not by_uuid else cards
+    return tuple(DeviceInfo(Device("cuda", index), name, address) for index, (name, address) in enumerate(cards))
