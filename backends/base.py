@@ -85,10 +85,14 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """A device that a probe found, and the card that carries it."""
+    """A device that a probe found, and the card that carries it.
+
+    `address` is the PCI address, or another name that is the same for every process of the machine; "" if unknown.
+    """
 
     device: Device
     card: str
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class Capabilities:
     asynchronous: bool = False
     dynamic_batch: bool = False
     device_events: bool = False
+    #: Several sessions of one process run concurrently on the device, each on a stream of its own.
+    streams: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,19 +192,24 @@ class Artifact:
 class Session(ABC):
     """One device's resources for one model at one batch size; every buffer is allocated at construction.
 
-    Subclasses set `inputs`, `outputs` and `precision` (as executed), and implement the underscored
-    methods, `enqueue` and `synchronize`. `enqueue` may return before the work is done; `synchronize`
-    returns only when all enqueued work is done. Neither may copy between host and device.
+    Subclasses set `inputs`, `outputs`, `precision` (as executed) and `device`, and implement the underscored
+    methods, `enqueue` and `synchronize`. `enqueue` may return before the work is done, and may be called again
+    before it is; `synchronize` returns only when all enqueued work is done. Neither may copy between host and device.
     """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     precision: Precision
+    #: Where it really runs, as read back from the runtime where that can be had.
+    device: Device
+    #: What of the model runs elsewhere than on `device`, in words; empty if nothing does.
+    fallback: str = ""
 
     @final
     def copy_inputs(self, feeds: Feeds) -> None:
         """Bring one batch to the device, finished on return or ordered before the next `enqueue`.
 
+        The arrays are read before it returns: what the caller does to them later changes no result.
         Raises ModelMismatch on a wrong name, shape or dtype, before the device is touched.
         """
         check_feeds(self.inputs, feeds)

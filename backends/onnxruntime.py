@@ -105,6 +105,9 @@ class _OrtSession(Session):
         # With the batch known, chains of Shape nodes fold away; on CUDA they would run on the CPU.
         session_options.add_free_dimension_override_by_name("batch", model.batch)
         self._session: Any = self._load(session_options, artifact, device, bool(options["cpu_nodes"]))
+        self.device = self._device_in_force()
+        if self.device.kind != "cpu" and options["cpu_nodes"]:
+            self.fallback = "nodes that CUDA lacks may run on the CPU (cpu_nodes=true)"
         self._check_names(model)
         self._binding: Any = self._session.io_binding()
         place = (device.kind, device.index)
@@ -155,6 +158,12 @@ class _OrtSession(Session):
                 " install the CUDA and cuDNN libraries of its release notes, or use --device cpu."
             )
         return session
+
+    def _device_in_force(self) -> Device:
+        """Device of the provider that comes first, with the index that the provider itself holds."""
+        provider = self._session.get_providers()[0]
+        kind = next(kind for kind, name in _PROVIDERS.items() if name == provider)
+        return Device(kind, int(self._session.get_provider_options()[provider].get("device_id", 0)))
 
     def _check_names(self, model: Model) -> None:
         for kind, specs, nodes in (

@@ -93,13 +93,19 @@ class _OpenVinoSession(Session):
             "hint": str(options["hint"]),
             "device": ", ".join(self._property("EXECUTION_DEVICES")),
         }
+        if self._settings["device"] != "CPU":
+            raise DeviceError(
+                f"OpenVINO executes on {self._settings['device'] or 'no device'} though it was asked for the CPU;"
+                " report this."
+            )
+        self.device = host.CPU
         self.precision, self._nodes = self._executed_precision()
         self._request: Any = self._compiled.create_infer_request()
         self._input_arrays = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in self.inputs}
         self._output_arrays = {spec.name: np.zeros(spec.shape, spec.dtype) for spec in self.outputs}
         for name, array in (self._input_arrays | self._output_arrays).items():
             self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
-        self._ran = False
+        self._ran = self._in_flight = False
 
     def _property(self, name: str) -> Any:
         return self._compiled.get_property(name)
@@ -124,11 +130,14 @@ class _OpenVinoSession(Session):
             np.copyto(array, feeds[name])
 
     def enqueue(self) -> None:
+        if self._in_flight:  # the one infer request refuses to be started again before it is done
+            self._request.wait()
         self._request.start_async()
-        self._ran = True
+        self._ran = self._in_flight = True
 
     def synchronize(self) -> None:
         self._request.wait()
+        self._in_flight = False
 
     def copy_outputs(self) -> dict[str, Array]:
         if not self._ran:

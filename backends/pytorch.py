@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ class PyTorchBackend(Backend):
             precisions=frozenset(cuda if device.kind == "cuda" else cpu),
             asynchronous=device.kind == "cuda",
             dynamic_batch=True,
+            streams=device.kind == "cuda",
         )
 
     def prepare(
@@ -82,7 +84,8 @@ class PyTorchBackend(Backend):
             raise BackendUnavailable(
                 f"PyTorch sees {count} CUDA devices, not {device}; check nvidia-smi or use --device cpu."
             )
-        return _TorchSession(artifact, device, options)
+        session = _CudaSession if device.kind == "cuda" else _TorchSession
+        return session(artifact, device, options)
 
 
 class _TorchSession(Session):
@@ -115,6 +118,7 @@ class _TorchSession(Session):
                 dtype = compute_dtype
             tensor = torch.zeros(spec.shape, dtype=dtype, device=self._device)
             self._static_inputs.append(tensor.to(memory_format=memory_format) if tensor.dim() == 4 else tensor)
+        self.device, self.fallback = _placement(self._module, self._static_inputs)
         self._result: tuple[Any, ...] = ()
         if self._mode != "off":
             self._compile()
@@ -141,11 +145,7 @@ class _TorchSession(Session):
         self._result = result if isinstance(result, tuple) else (result,)
 
     def synchronize(self) -> None:
-        if self._device.type == "cuda":
-            try:
-                self._torch.cuda.synchronize(self._device)
-            except RuntimeError as error:
-                raise DeviceError(f"torch.cuda.synchronize failed: {error}; see dmesg for Xid errors.") from error
+        pass  # on the CPU, PyTorch returns when the work is done
 
     def copy_outputs(self) -> dict[str, Array]:
         if not self._result:
@@ -163,8 +163,50 @@ class _TorchSession(Session):
         self._result = ()
         self._static_inputs.clear()
         self._module = None
-        if self._device.type == "cuda":
-            self._torch.cuda.empty_cache()
+
+
+class _CudaSession(_TorchSession):
+    """On a CUDA stream of its own: the allocations, the copies and the work, so that nothing overtakes anything."""
+
+    def __init__(self, artifact: Artifact, device: Device, options: Mapping[str, OptionValue]) -> None:
+        import torch
+
+        place = torch.device(str(device))
+        self._stream: Any = torch.cuda.Stream(device=place)
+        # Whatever the caller has started on the device before is done before this session's first work.
+        self._stream.wait_stream(torch.cuda.current_stream(place))
+        with torch.cuda.stream(self._stream):
+            super().__init__(artifact, device, options)
+
+    def _copy_inputs(self, feeds: Feeds) -> None:
+        with self._torch.cuda.stream(self._stream):
+            super()._copy_inputs(feeds)
+
+    def enqueue(self) -> None:
+        with self._torch.cuda.stream(self._stream):
+            super().enqueue()
+
+    def synchronize(self) -> None:
+        try:
+            self._stream.synchronize()
+        except RuntimeError as error:
+            raise DeviceError(f"torch.cuda.Stream.synchronize failed: {error}; see dmesg for Xid errors.") from error
+
+    def copy_outputs(self) -> dict[str, Array]:
+        with self._torch.cuda.stream(self._stream):
+            return super().copy_outputs()
+
+    def _close(self) -> None:
+        super()._close()
+        self._torch.cuda.empty_cache()
+
+
+def _placement(module: Any, inputs: list[Any]) -> tuple[Device, str]:
+    """Device of the input tensors, and in words which of the module's tensors lie elsewhere."""
+    place = inputs[0].device
+    elsewhere = {str(t.device) for t in chain(inputs, module.parameters(), module.buffers()) if t.device != place}
+    fallback = f"tensors of the module lie on {', '.join(sorted(elsewhere))}" if elsewhere else ""
+    return Device(place.type, place.index or 0), fallback
 
 
 def _executed(torch: Any, asked: Precision, device: Device) -> Precision:

@@ -1,61 +1,31 @@
-"""The engines that run on any CPU, on real files, held to the kit."""
+"""What the engines that run on any CPU do beyond the kit (tests/backends/test_conformance.py), on real files."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from backends import conformance, registry
-from backends.base import BackendUnavailable, Device, Model, ModelMismatch, Precision, Session, TensorSpec
-from tests.doubles.onnx_files import tiny_convnet
+from backends.base import BackendUnavailable, Device, DeviceError, Model, ModelMismatch, Precision, Session
+from backends.conformance import Case
 
 CPU = Device("cpu")
-BATCH = 3
-FLOAT = np.dtype(np.float32)
-
-
-def torch_module() -> Any:
-    """The network of `tiny_convnet` as an nn.Module."""
-    import torch
-    from torch import nn
-
-    module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.ReLU())
-    weights = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32)
-    module[0].weight = nn.Parameter(torch.from_numpy(weights))
-    return module
 
 
 @pytest.fixture
-def model(tmp_path: Path) -> Model:
-    return Model(
-        name="tiny",
-        sha256="0" * 64,
-        batch=BATCH,
-        inputs=(TensorSpec("x", (BATCH, 3, 8, 8), FLOAT),),
-        outputs=(TensorSpec("y", (BATCH, 4, 8, 8), FLOAT),),
-        onnx=tiny_convnet(tmp_path / "tiny.onnx"),
-        torch_module=torch_module,
-    )
+def case(tmp_path: Path) -> Case:
+    return conformance.tiny_case(tmp_path, CPU)
 
 
-def feeds(seed: int) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
-    return {"x": np.random.default_rng(seed).normal(size=(BATCH, 3, 8, 8)).astype(np.float32)}
-
-
-def expected(seed: int) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
-    """Convolution by its definition, in float64."""
-    weights = np.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(np.float32).astype(np.float64)
-    padded = np.pad(feeds(seed)["x"].astype(np.float64), ((0, 0), (0, 0), (1, 1), (1, 1)))
-    out = np.zeros((BATCH, 4, 8, 8))
-    for row in range(3):
-        for column in range(3):
-            window = padded[:, :, row : row + 8, column : column + 8]
-            out += np.einsum("bchw,oc->bohw", window, weights[:, :, row, column])
-    return {"y": np.maximum(out, 0)}
+@pytest.fixture
+def model(case: Case) -> Model:
+    return case.model
 
 
 def open_session(name: str, model: Model, precision: Precision = Precision.FP32, **options: str) -> Session:
@@ -67,29 +37,17 @@ def open_session(name: str, model: Model, precision: Precision = Precision.FP32,
 
 
 @pytest.mark.parametrize("name", ["pytorch", "onnxruntime", "openvino"])
-def test_engine_passes_the_kit(name: str, model: Model) -> None:
-    session = open_session(name, model)
-    assert session.precision is Precision.FP32
-    conformance.check_outputs(session, feeds(1), expected(1), tolerance=1e-4)
-    conformance.check_inputs_matter(session, feeds(1), feeds(2))
-    conformance.check_refuses(session, feeds(1))
-    assert all(isinstance(value, str) and value for value in session.describe().values())
-    conformance.check_closes(session, feeds(1))
-
-
-@pytest.mark.parametrize("name", ["pytorch", "onnxruntime", "openvino"])
 def test_thread_count_is_explicit_and_recorded(name: str, model: Model) -> None:
     with open_session(name, model, threads="1") as session:
         assert session.describe()["threads"] == "1"
 
 
-def test_pytorch_bf16_is_executed_and_outputs_stay_float32(model: Model) -> None:
-    with open_session("pytorch", model, Precision.BF16) as session:
+def test_pytorch_bf16_is_executed_and_outputs_stay_float32(case: Case) -> None:
+    feeds = case.feeds(1)
+    with open_session("pytorch", case.model, Precision.BF16) as session:
         assert session.precision is Precision.BF16
-        outputs = conformance.infer(session, feeds(1))
-        assert outputs["y"].dtype == np.float32
-        error = float(np.abs(outputs["y"] - expected(1)["y"]).max())
-        assert 1e-4 < error < 0.5, "bf16 has 8 bits: neither exact nor wrong"
+        assert conformance.infer(session, feeds)["y"].dtype == np.float32
+        conformance.check_precision(session, feeds, case.reference(feeds))
 
 
 def test_openvino_reports_the_precision_that_it_executes(model: Model) -> None:
@@ -100,32 +58,29 @@ def test_openvino_reports_the_precision_that_it_executes(model: Model) -> None:
         assert session.precision is (Precision.BF16 if has_bf16 else Precision.FP32)
 
 
-def test_pytorch_compile_computes_the_same(model: Model) -> None:
+def test_pytorch_compile_computes_the_same(case: Case) -> None:
     from shutil import which
 
     if which("g++") is None and which("c++") is None:
         pytest.skip("torch.compile needs a C++ compiler")
-    with open_session("pytorch", model, compile="default") as session:
+    feeds = case.feeds(1)
+    with open_session("pytorch", case.model, compile="default") as session:
         assert session.describe()["compile"] == "default"
-        conformance.check_outputs(session, feeds(1), expected(1), tolerance=1e-4)
+        conformance.check_outputs(session, feeds, case.reference(feeds), tolerance=1e-4)
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
 def test_a_file_that_is_no_model_is_one_clear_line(name: str, model: Model, tmp_path: Path) -> None:
-    import dataclasses
-
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"this is no protobuf")
     with pytest.raises(ModelMismatch, match=r"broken\.onnx") as caught:
-        open_session(name, dataclasses.replace(model, onnx=path))
+        open_session(name, replace(model, onnx=path))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["pytorch", "onnxruntime", "openvino"])
 def test_a_workload_without_the_needed_form_is_refused(name: str, model: Model) -> None:
-    import dataclasses
-
-    bare = dataclasses.replace(model, onnx=None, torch_module=None)
+    bare = replace(model, onnx=None, torch_module=None)
     with pytest.raises(ModelMismatch, match="none"):
         open_session(name, bare)
 
@@ -163,6 +118,103 @@ def test_onnxruntime_session_that_fell_back_is_an_error(
             backend.open(backend.prepare(model, Precision.FP32, cuda, values), cuda, values)
 
 
+@pytest.mark.parametrize("name", ["pytorch", "onnxruntime", "openvino"])
+def test_device_is_read_back_and_nothing_runs_elsewhere(name: str, model: Model) -> None:
+    with open_session(name, model) as session:
+        assert (session.device, session.fallback) == (CPU, "")
+
+
+def test_pytorch_module_that_stays_behind_is_a_fallback(model: Model) -> None:
+    import torch
+
+    from backends import pytorch
+
+    module = torch.nn.Linear(2, 2, device="meta")
+    device, fallback = pytorch._placement(module, [torch.zeros(2)])
+    assert (device, fallback) == (CPU, "tensors of the module lie on meta")
+
+
+def test_openvino_that_executes_elsewhere_is_an_error(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    from backends import openvino
+
+    real = openvino._OpenVinoSession._property
+    monkeypatch.setattr(
+        openvino._OpenVinoSession,
+        "_property",
+        lambda self, name: ["GPU.0"] if name == "EXECUTION_DEVICES" else real(self, name),
+    )
+    with pytest.raises(DeviceError, match=r"executes on GPU\.0 though it was asked for the CPU"):
+        open_session("openvino", model)
+
+
+def test_onnxruntime_says_where_it_runs_by_the_provider_in_force() -> None:
+    from backends import onnxruntime
+
+    class OnTheSecondCard:
+        """As ONNX Runtime answers on CUDA, by its documentation."""
+
+        def get_providers(self) -> list[str]:
+            return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+        def get_provider_options(self) -> dict[str, dict[str, str]]:
+            return {"CUDAExecutionProvider": {"device_id": "1"}, "CPUExecutionProvider": {}}
+
+    session = object.__new__(onnxruntime._OrtSession)
+    session._session = OnTheSecondCard()
+    assert session._device_in_force() == Device("cuda", 1)
+
+
+def test_pytorch_on_cuda_does_everything_on_a_stream_of_its_own(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order of the calls alone: CUDA's streams are stood in for, and the work is done on the CPU."""
+    import torch
+
+    from backends import pytorch
+
+    events: list[str] = []
+    current = ["the caller's"]
+
+    class Stream:
+        """Records what is asked of it."""
+
+        def __init__(self, device: torch.device) -> None:
+            self.device = device
+
+        def wait_stream(self, other: str) -> None:
+            events.append(f"waits for {other}")
+
+        def synchronize(self) -> None:
+            events.append("synchronize")
+
+    @contextmanager
+    def stream(own: Stream) -> Iterator[None]:
+        current.append("its own")
+        yield
+        current.pop()
+
+    def record(name: str) -> None:
+        real = getattr(torch.Tensor, name)
+        monkeypatch.setattr(
+            torch.Tensor, name, lambda *args, **rest: events.append(f"{name} on {current[-1]}") or real(*args, **rest)
+        )
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: current[-1])
+    record("copy_")
+    record("cpu")
+    module = case.model.torch_module()
+    module.register_forward_hook(lambda *_: events.append(f"forward on {current[-1]}"))
+    backend = registry.load("pytorch")
+    values = registry.parse_options(backend, {})
+    artifact = backend.prepare(replace(case.model, torch_module=lambda: module), Precision.FP32, CPU, values)
+    with pytorch._CudaSession(artifact, CPU, values) as session:
+        conformance.infer(session, case.feeds(1))
+    assert events == [
+        "waits for the caller's", "copy_ on its own", "forward on its own", "synchronize", "cpu on its own",
+    ]  # fmt: skip
+    assert current == ["the caller's"]
+
+
 def test_acl_without_cann_says_what_to_do() -> None:
     availability = registry.load("acl").probe()
     assert not availability.usable
@@ -190,14 +242,13 @@ def test_cuda_visible_devices_masks_and_renumbers(tmp_path: Path, monkeypatch: p
         folder = tmp_path / bus
         folder.mkdir()
         (folder / "information").write_text(f"Model: \t\t {name}\nIRQ: 1\n")
-    monkeypatch.setattr(host, "Path", lambda text: tmp_path if "nvidia" in str(text) else Path(text))
 
     def cards(mask: str | None) -> list[str]:
         if mask is None:
             monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         else:
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", mask)
-        return [f"{info.device} {info.card}" for info in host.nvidia_devices()]
+        return [f"{info.device} {info.card}" for info in host.nvidia_devices(tmp_path)]
 
     assert cards(None) == ["cuda:0 Tesla T4", "cuda:1 NVIDIA H100"]
     assert cards("1") == ["cuda:0 NVIDIA H100"]
