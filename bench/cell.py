@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -11,13 +12,25 @@ from msgspec.structs import replace
 
 from backends import registry
 from backends.base import Device, Precision, Session
+from backends.telemetry import TelemetryUnavailable, open_monitor
 from bench.clock import PERF_CLOCK
 from bench.measure import Progress, take_samples
+from bench.overhead import MAX_OVERHEAD_SHARE
 from bench.plan import CellTask
+from bench.watch import Watch
 from bench.workloads import load as load_workload
 from bench.workloads.base import Materials
 from reports.accuracy import compare_outputs
-from reports.records import ArtifactInfo, CellIdentity, CellRecord, Failure, OutputAccuracy
+from reports.records import (
+    ArtifactInfo,
+    CellIdentity,
+    CellRecord,
+    Failure,
+    Flags,
+    LatencySummary,
+    OutputAccuracy,
+    Samples,
+)
 from reports.summary import derived_fps_per_card, summarise
 
 _T = TypeVar("_T")
@@ -50,56 +63,102 @@ def failed_cell(task: CellTask, failure: Failure, started: str) -> CellRecord:
 
 def run_cell(task: CellTask, materials: Materials, phase: Callable[[str], None], progress: Progress) -> CellRecord:
     """Measure one cell in this process. Raises the errors of backends.base and of the vendor's runtime."""
-    started = datetime.now(UTC).isoformat(timespec="seconds")
     workload = load_workload(task.workload.name)
     model = workload.model(task.workload, materials, task.batch)
     backend = registry.load(task.backend)
     options = registry.parse_options(backend, task.options)
     device = Device.parse(task.device)
-    phase("build")
-    artifact, build_s = _timed(lambda: backend.prepare(model, task.precision, device, options))
-    phase("load")
-    session, load_s = _timed(lambda: backend.open(artifact, device, options))
-    with session:
-        phase("check outputs")
-        feeds = workload.host_batches(task.workload, materials, task.batch)
-        reference = workload.reference(materials, task.batch)
-        session.copy_inputs(feeds[0])
-        _, first_call_s = _timed(lambda: _infer(session))
-        accuracy = compare_outputs(reference, session.copy_outputs(), session.precision.value)
-        record = CellRecord(
-            id=task.id,
-            identity=identity_of(task, session.precision),
-            asked_precision=task.precision.value,
-            status="wrong",
-            provenance="simulated" if task.simulated else "measured",
-            clock="host",
-            chips=task.chips,
-            started=started,
-            accuracy=accuracy,
-            artifact=ArtifactInfo(
-                sha256=artifact.sha256,
-                build_s=build_s,
-                load_s=load_s,
-                first_call_s=first_call_s,
-                settings=dict(artifact.settings),
-            ),
-            session={str(key): str(value) for key, value in session.describe().items()},
-        )
-        if not _passed(accuracy):
-            return record
-        phase("measure")
-        samples = take_samples(session, task.scope, feeds, task.limits, PERF_CLOCK, progress)
-        # A session that answers from memory, or breaks while it runs, is right before the loop and wrong after it.
-        phase("check outputs again")
-        session.copy_inputs(feeds[0])
-        _infer(session)
-        accuracy = compare_outputs(reference, session.copy_outputs(), session.precision.value)
-    record = replace(record, accuracy=accuracy, samples=samples, latency=summarise(samples, task.limits.half_width))
-    if record.latency is None or not _passed(accuracy):
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    with closing(_watch(device, task.address)) as watch:
+        watch.look("before")
+        phase("build")
+        artifact, build_s = _timed(lambda: backend.prepare(model, task.precision, device, options))
+        phase("load")
+        session, load_s = _timed(lambda: backend.open(artifact, device, options))
+        with session:
+            phase("check")
+            feeds = workload.host_batches(task.workload, materials, task.batch)
+            reference = workload.reference(materials, task.batch)
+            session.copy_inputs(feeds[0])
+            _, first_call_s = _timed(lambda: _infer(session))
+            record = CellRecord(
+                id=task.id,
+                identity=identity_of(task, session.precision),
+                asked_precision=task.precision.value,
+                status="wrong",
+                provenance="simulated" if task.simulated else "measured",
+                clock="host",
+                chips=task.chips,
+                started=started,
+                accuracy=compare_outputs(reference, session.copy_outputs(), session.precision.value),
+                artifact=ArtifactInfo(
+                    sha256=artifact.sha256,
+                    build_s=build_s,
+                    load_s=load_s,
+                    first_call_s=first_call_s,
+                    settings=dict(artifact.settings),
+                ),
+                session={str(key): str(value) for key, value in session.describe().items()},
+            )
+            if not _passed(record.accuracy):
+                return record
+            phase("measure")
+            samples = take_samples(session, task.scope, feeds, task.limits, PERF_CLOCK, progress, watch)
+            watch.look("after")
+            # A session that answers from memory, or breaks while it runs, is right before the loop and wrong after it.
+            phase("recheck")
+            session.copy_inputs(feeds[0])
+            _infer(session)
+            accuracy = compare_outputs(reference, session.copy_outputs(), session.precision.value)
+            placement = session.fallback or _elsewhere(device, session.device)
+        return _judged(task, replace(record, accuracy=accuracy), samples, watch, placement)
+
+
+def _judged(task: CellTask, record: CellRecord, samples: Samples, watch: Watch, placement: str) -> CellRecord:
+    """The record with its figures and the verdicts on them; figures of FPS only where the outputs are right."""
+    right = _passed(record.accuracy)
+    latency = summarise(samples, task.limits.half_width)
+    telemetry = watch.telemetry(task.batch, on_cpu=task.device == "cpu")
+    flags = _flags(samples, latency, watch, placement, right) if latency else None
+    record = replace(record, samples=samples, latency=latency, telemetry=telemetry, flags=flags)
+    if latency is None or not right:
         return record
-    fps = derived_fps_per_card(task.chips, task.batch, record.latency.mean_ms)
-    return replace(record, status="ok", fps_per_card=fps)
+
+    def fps(mean_ms: float | None) -> float | None:
+        return derived_fps_per_card(task.chips, task.batch, mean_ms) if mean_ms else None
+
+    # The slowest mean of the interval is the lowest rate.
+    low, high = fps(latency.mean_high_ms), fps(latency.mean_low_ms)
+    return replace(record, status="ok", fps_per_card=fps(latency.mean_ms), fps_low=low, fps_high=high)
+
+
+def _watch(device: Device, address: str) -> Watch:
+    if device.kind == "cpu":
+        return Watch()  # the host is watched in any case
+    try:
+        return Watch(open_monitor(device, address))
+    except TelemetryUnavailable as error:
+        return Watch(missing=str(error))
+
+
+def _elsewhere(asked: Device, executed: Device) -> str:
+    return "" if asked == executed else f"it ran on {executed}, not on {asked}"
+
+
+def _flags(samples: Samples, latency: LatencySummary, watch: Watch, placement: str, right: bool) -> Flags:
+    throttled, reason = watch.throttling()
+    if samples.clock_stayed_low:
+        throttled, reason = True, "its clock stayed under 75 % of the nominal one"
+    return Flags(
+        steady=latency.steady,
+        converged=latency.converged,
+        throttled=throttled,
+        overhead_ok=samples.overhead_ns <= MAX_OVERHEAD_SHARE * latency.median_ms * 1e6,
+        placement_ok=not placement,
+        accuracy=right,
+        throttle_reason=reason,
+        placement_reason=placement,
+    )
 
 
 def _infer(session: Session) -> None:

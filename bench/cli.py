@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from bench.errors import ExitCode, UsageError
+from bench.phases import PHASES
 
-COMMANDS = ("run", "backends", "report")
+COMMANDS = ("run", "backends", "report", "selftest")
 
 _EXAMPLE = """\
 example: python -m bench --backend pytorch onnxruntime openvino --bs 1 4 8 16
@@ -41,6 +42,27 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _streams(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of streams; write 1, 2, 4 or the like")
+    return int(text)
+
+
+def _pairs(text: str) -> int:
+    if not text.isdigit() or int(text) < 2 or int(text) % 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of pairs; write an even number such as 12")
+    return int(text)
+
+
+def _chips(text: str) -> int:
+    """0 stands for all."""
+    if text == "all":
+        return 0
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of chips; write all, or a whole number from 1")
+    return int(text)
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -49,6 +71,19 @@ def _seconds(text: str) -> float:
     if not 0 < value < 1e6:  # NaN fails this too
         raise argparse.ArgumentTypeError(f"{text!r} is no time; write seconds above 0, such as 20")
     return value
+
+
+def _patience(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)
+
+
+def _phase_limit(text: str) -> tuple[str, float]:
+    name, equals, seconds = text.partition("=")
+    phase = name.replace("-", " ")
+    if not equals or phase not in PHASES:
+        known = ", ".join(phase.replace(" ", "-") for phase in PHASES)
+        raise argparse.ArgumentTypeError(f"{text!r} is no limit; write PHASE=SECONDS with a phase of {known}")
+    return phase, _seconds(seconds)
 
 
 def _shape(text: str) -> tuple[str, list[int]]:
@@ -75,7 +110,24 @@ def build_parser() -> argparse.ArgumentParser:
     report = commands.add_parser("report", help="write the report of a finished run again")
     report.add_argument("run", type=Path, metavar="RUN", help="run folder, or its run.jsonl")
     report.add_argument("--baseline", metavar="BACKEND", help="backend that ratios are against")
+    _add_include_flagged(report)
+    selftest = commands.add_parser("selftest", help="what differences the timing of this machine can tell")
+    selftest.add_argument("--pairs", type=_pairs, default=12, metavar="N", help="pairs of processes (default 12)")
+    _add_lock_timeout(selftest)
     return parser
+
+
+def _add_include_flagged(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--include-flagged", action="store_true", help="let cells enter ratios that a verdict went against"
+    )
+
+
+def _add_lock_timeout(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--lock-timeout", type=_patience, default=600.0, metavar="S",
+        help="seconds to wait for a device that another run uses (default 600)",
+    )  # fmt: skip
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -107,11 +159,26 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--scope", nargs="+", action="extend", choices=("compute", "end-to-end"),
         help="compute (default): inputs on the device; end-to-end: with both copies",
     )  # fmt: skip
-    how.add_argument("--max-time", type=_seconds, metavar="S", help="seconds a cell measures at most (default 20)")
+    how.add_argument("--max-time", type=_seconds, metavar="S", help="seconds a cell measures at most (default 60)")
     how.add_argument("--quick", action="store_true", help="a first look: 3 s a cell, wide intervals")
+    how.add_argument(
+        "--chips", type=_chips, metavar="all|N", help="also measure FPS with all chips of the card, or N, at once"
+    )
+    how.add_argument(
+        "--streams", type=_streams, default=1, metavar="K",
+        help="also measure FPS with K requests in flight a chip; on the CPU K workers on cores of their own",
+    )  # fmt: skip
+    how.add_argument(
+        "--phase-limit", nargs="+", action="extend", type=_phase_limit, default=[], metavar="PHASE=S",
+        help=f"seconds without a sign of life after which a worker is killed; phases: "
+             f"{', '.join(phase.replace(' ', '-') for phase in PHASES)}",
+    )  # fmt: skip
+    _add_lock_timeout(how)
     out = parser.add_argument_group("where the results go")
     out.add_argument("--out", type=Path, metavar="DIR", help="default: runs/<start time>")
     out.add_argument("--baseline", metavar="BACKEND", help="backend that ratios are against; default: the first")
+    _add_include_flagged(out)
+    out.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run that was killed or interrupted")
     out.add_argument("--cache", type=Path, metavar="DIR", help="exported models, references; default: ~/.cache/bench")
 
 
@@ -124,10 +191,15 @@ def _with_default_command(arguments: Sequence[str]) -> list[str]:
     return ["run", *arguments]
 
 
+def parse(given: Sequence[str]) -> argparse.Namespace:
+    """The options in a command line; exits with status 2 and one line for a mistake."""
+    return build_parser().parse_args(_with_default_command(given))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = build_parser().parse_args(_with_default_command(given))
+    options = parse(given)
     try:
         return _dispatch(options, given)
     except UsageError as error:
@@ -152,7 +224,16 @@ def _dispatch(options: argparse.Namespace, given: list[str]) -> int:
     if options.command == "report":
         from bench.commands.report import rewrite_report
 
-        return rewrite_report(options.run, options.baseline)
-    from bench.commands.run import RunOptions, run
+        return rewrite_report(options.run, options.baseline, options.include_flagged)
+    if options.command == "selftest":
+        from bench.commands.selftest import run_selftest
+
+        return run_selftest(options.pairs, options.lock_timeout)
+    if options.resume:
+        from bench.commands.resume import resume
+
+        return resume(options, parse)
+    from bench.commands.options import RunOptions
+    from bench.commands.run import run
 
     return run(RunOptions.from_namespace(options), ["python", "-m", "bench", *given])

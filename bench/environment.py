@@ -6,16 +6,18 @@ import os
 import platform
 import socket
 import subprocess
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from backends.host import cpu_name, physical_cores, usable_cpus
-from reports.records import Git, Host
+from backends.telemetry import host_conditions
+from reports.records import BusyProcess, Conditions, Git, Host
 
 #: Distributions whose versions can change a figure.
 PACKAGES = (
     "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "pycuda", "cuda-bindings",
-    "numpy", "pillow", "inference-bench",
+    "numpy", "scipy", "psutil", "nvidia-ml-py", "pillow", "inference-bench",
 )  # fmt: skip
 
 
@@ -30,6 +32,13 @@ def describe_host() -> Host:
         memory_bytes=_memory_bytes(),
         python=platform.python_version(),
     )
+
+
+def describe_conditions() -> Conditions:
+    """The state this machine is in now; looks at its processes for a quarter of a second."""
+    fields = asdict(host_conditions())
+    busy = [BusyProcess(**process) for process in fields.pop("busy_processes")]
+    return Conditions(**fields, busy_processes=busy)
 
 
 def _memory_bytes() -> int | None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from backends.base import Feeds, Scope, Session
 from bench import overhead, timing
 from bench.clock import ClockNs
 from bench.stopping import Limits, stop_reason, warm
+from bench.watch import ClockGuard, Watch
 from reports.records import Samples, StopReason
-from reports.statistics import Interval, median_interval
+from reports.statistics import Interval
+from reports.summary import examine
 
 _NS_PER_S = 1_000_000_000
 #: Between two blocks the rule is evaluated and progress is reported; inside one nothing but samples happens.
@@ -21,12 +26,19 @@ Progress = Callable[[str, int, float, Interval | None], None]
 
 
 def take_samples(
-    session: Session, scope: Scope, feeds: Sequence[Feeds], limits: Limits, clock: ClockNs, progress: Progress
+    session: Session,
+    scope: Scope,
+    feeds: Sequence[Feeds],
+    limits: Limits,
+    clock: ClockNs,
+    progress: Progress,
+    watch: Watch | None = None,
 ) -> Samples:
     """Measure one open session; scope `compute` runs on `feeds[0]`, which is brought to the device first.
 
-    Exceptions of the session pass through.
+    `watch` looks at the device between blocks of samples. Exceptions of the session pass through.
     """
+    watch = watch or Watch()
     session.copy_inputs(feeds[0])
     loop_ns = overhead.overhead_ns(clock)
     with timing.collector_off():
@@ -34,34 +46,48 @@ def take_samples(
         group = overhead.group_size(loop_ns, statistics.median(warmup_ns))
         issue, complete = timing.compose(session, scope, feeds, group)
         stamps = timing.Stamps(limits.max_samples)
-        reason = _until_stopped(issue, complete, limits, clock, stamps, group, progress)
+        guard = ClockGuard()
+        watch.begin()
+        reason = _until_stopped(_Blocks(issue, complete, clock, stamps, group), limits, progress, watch, guard)
+        watch.end(calls=(stamps.count + guard.samples_discarded) * group)
     return Samples(
         samples_ns=stamps.durations_ns(),
         warmup_ns=warmup_ns,
         group=group,
         stop=reason,
         overhead_ns=loop_ns if group == 1 else overhead.overhead_ns(clock, group),
+        discarded_blocks=guard.discarded,
+        clock_stayed_low=guard.gave_up,
     )
 
 
-def _until_stopped(
-    issue: timing.Step,
-    complete: timing.Step,
-    limits: Limits,
-    clock: ClockNs,
-    stamps: timing.Stamps,
-    group: int,
-    progress: Progress,
-) -> StopReason:
-    """Fill `stamps` block by block until the stopping rule gives its reason."""
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """What a block of samples is made of."""
+
+    issue: timing.Step
+    complete: timing.Step
+    clock: ClockNs
+    stamps: timing.Stamps
+    group: int
+
+
+def _until_stopped(blocks: _Blocks, limits: Limits, progress: Progress, watch: Watch, guard: ClockGuard) -> StopReason:
+    """Fill the stamps block by block until the stopping rule gives its reason."""
+    clock, stamps = blocks.clock, blocks.stamps
     begin = clock()
     while True:
+        kept = stamps.count
         end = min(clock() + BLOCK_NS, begin + int(limits.max_time_s * _NS_PER_S))
-        timing.run_block(issue, complete, clock, stamps, until_ns=end)
-        durations = stamps.durations_ns()
-        median = median_interval(durations)
-        progress("measure", stamps.count, statistics.median(durations) / group, median)
-        reason = stop_reason(limits, stamps.count, (clock() - begin) / _NS_PER_S, median)
+        timing.run_block(blocks.issue, blocks.complete, clock, stamps, until_ns=end)
+        if watch.clock_is_low() and guard.discard(stamps.count - kept):
+            stamps.count = kept
+            watch.pause(guard.pause_s)
+            continue
+        guard.good()
+        stream = examine(stamps.durations_ns())
+        progress("measure", stamps.count, float(np.median(stream.kept)) / blocks.group, stream.median)
+        reason = stop_reason(limits, stamps.count, (clock() - begin) / _NS_PER_S, stream)
         if reason is not None:
             return reason
 

@@ -25,6 +25,18 @@ class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
     shapes: dict[str, list[int]] = {}
 
 
+class Lane(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker's part of a throughput measurement."""
+
+    device: str
+    #: the device's own address, empty if unknown
+    address: str
+    #: logical CPUs that it may run on; empty for all
+    cpus: list[int]
+    #: requests that it keeps in flight on the device
+    streams: int
+
+
 class CellTask(msgspec.Struct, frozen=True, kw_only=True, tag="cell"):
     """Everything a worker needs to measure one cell."""
 
@@ -36,8 +48,12 @@ class CellTask(msgspec.Struct, frozen=True, kw_only=True, tag="cell"):
     #: only the options that the user set
     options: dict[str, str]
     device: str
+    #: the device's own address, empty if unknown
+    address: str
     card: str
     chips: int
+    #: workers that are to run at once, after the one that measures the latency; empty: throughput is not measured
+    lanes: list[Lane]
     #: a test double's: its figures must never look measured
     simulated: bool
     precision: Precision
@@ -58,8 +74,10 @@ class Variant:
     backend: str
     options: dict[str, str]
     device: str
+    address: str
     card: str
     chips: int
+    lanes: tuple[Lane, ...]
     simulated: bool
     #: those of the asked ones that it offers on that device
     precisions: tuple[Precision, ...]
@@ -92,6 +110,8 @@ def make_cells(
             backend=variant.backend,
             options=variant.options,
             device=variant.device,
+            address=variant.address,
+            lanes=list(variant.lanes),
             card=variant.card,
             chips=variant.chips,
             simulated=variant.simulated,
@@ -117,6 +137,8 @@ def _cell_id(
     scope: Scope,
 ) -> str:
     """Readable and stable: equal models, inputs and settings give an equal id on every machine with that card."""
-    identity = msgspec.json.encode([*content, sorted(variant.options.items()), variant.device, variant.card])
+    identity = msgspec.json.encode(
+        [*content, sorted(variant.options.items()), variant.device, variant.card, *variant.lanes]
+    )
     digest = hashlib.sha256(identity).hexdigest()[:8]
     return f"{workload.name}-{variant.backend}-{precision}-bs{batch}-{scope}-{digest}"

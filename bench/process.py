@@ -1,8 +1,9 @@
-"""One worker process: start it, listen to it, limit it, and say in one line how it ended."""
+"""Worker processes: start them, listen to them, limit them, and say in one line how each ended."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import select
 import signal
@@ -10,128 +11,268 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
-from bench.worker import Event, Failed, Measured, Phase, Prepared, Progress, Task
+from bench.phases import PhaseLimits
+from bench.worker import Event, Failed, Measured, Phase, Prepared, Progress, Ran, Ready, Task
 
-#: Seconds without any event after which a worker counts as hung. Building and loading may take a compiler's time;
-#: a measuring worker speaks after every block.
-SILENCE_LIMIT_S = 900.0
 _TAIL_LINES = 8
 _TAIL_BYTES = 8192
+#: How long a worker that has said its last word may take to clean up.
+_FAREWELL_S = 30.0
+#: The longest sleep between two looks at whether a silent worker still lives.
+_LOOK_S = 1.0
 
-_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Phase | Progress | Measured | Prepared | Failed)
+LastEvent = Measured | Prepared | Ran | Failed
+_LAST = (Measured, Prepared, Ran, Failed)
+_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(
+    Phase | Progress | Ready | Measured | Prepared | Ran | Failed
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a worker ended: its last event, or why there is none. `phase` is the last one it entered."""
 
-    result: Measured | Prepared | None
+    result: Measured | Prepared | Ran | None
     phase: str = ""
     message: str = ""
     expected: bool = False
     output_tail: tuple[str, ...] = ()
+    #: how the process ended badly after it had given its result, empty if it did not
+    aftermath: str = ""
 
 
-def run_worker(task: Task, on_event: Callable[[Event], None], silence_limit_s: float = SILENCE_LIMIT_S) -> Outcome:
-    """Run a task in a fresh process and wait for it, asleep.
+def run_worker(task: Task, on_event: Callable[[Event], None], limits: PhaseLimits | None = None) -> Outcome:
+    """Run a task in a fresh process and wait for it, asleep."""
+    with Worker(task, limits or PhaseLimits()) as worker:
+        attend([worker], lambda _, event: on_event(event))
+    return worker.outcome()
 
-    The worker has its own process group, which is killed as a whole in the end, whatever happens here (Ctrl-C
-    included), so nothing that a runtime started outlives its cell.
+
+def attend(workers: Sequence[Worker], on_event: Callable[[int, Event], None]) -> None:
+    """Listen to the workers, asleep in between, until each has said its last word or is lost.
+
+    `on_event` gets the worker's index and every event but the last one. When one of several is lost or has failed,
+    the others are stopped too: what they measure would not be what was asked for.
     """
-    read_end, write_end = os.pipe()
-    with tempfile.TemporaryFile() as output, os.fdopen(read_end, "rb", buffering=0) as events:
+    while waiting := [worker for worker in workers if not worker.ended]:
+        now = time.monotonic()
+        sleep = max(0.0, min(_LOOK_S, *(worker.deadline - now for worker in waiting)))
+        ready, _, _ = select.select(waiting, [], [], sleep)
+        for worker in ready:
+            for event in worker.read():
+                on_event(workers.index(worker), event)
+        for worker in waiting:
+            worker.look()
+        if any(worker.ended and not worker.succeeded for worker in workers):
+            for worker in workers:
+                worker.abandon()
+
+
+class Worker:
+    """A worker process; as a context manager it and whatever it started are dead on exit, Ctrl-C included."""
+
+    def __init__(self, task: Task, limits: PhaseLimits, cpus: Collection[int] = ()) -> None:
+        self._limits = limits
+        self._phase = "start"
+        self._pending = b""
+        self._last: LastEvent | None = None
+        self._lost = ""
+        self.abandoned = False
+        self._aftermath = ""
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._pipe, write_end = os.pipe()
         try:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "bench.worker", str(write_end)],
-                stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT,
-                pass_fds=(write_end,), start_new_session=True,
-                # Numbers devices as the probe did, unless the user has an order of their own.
-                env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ},
-            )  # fmt: skip
+            with _on_cpus(cpus):
+                self._child = subprocess.Popen(
+                    [sys.executable, "-m", "bench.worker", str(write_end)],
+                    stdin=subprocess.PIPE, stdout=self._output, stderr=subprocess.STDOUT,
+                    pass_fds=(write_end,), start_new_session=True, bufsize=0,
+                    # Numbers devices as the probe did, unless the user has an order of their own.
+                    env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ},
+                )  # fmt: skip
         finally:
             os.close(write_end)
-        listener = _Listener(events, on_event, silence_limit_s)
+        _orphans.expect(self._child.pid)
+        self.deadline = time.monotonic() + limits.of(self._phase)
+        self._tell(msgspec.json.encode(task))
+
+    def _tell(self, line: bytes) -> None:
+        """One line to the worker; if it is dead already, `look` finds out."""
+        with contextlib.suppress(BrokenPipeError):
+            rest = memoryview(line + b"\n")
+            while rest:
+                rest = rest[self._child.stdin.write(rest) :]  # type: ignore[union-attr]
+
+    def start_at(self, clock_ns: int) -> None:
+        """Tell a worker that is Ready when to begin, by the machine's monotonic clock."""
+        self._tell(str(clock_ns).encode())
+
+    def fileno(self) -> int:
+        return self._pipe
+
+    @property
+    def ended(self) -> bool:
+        return self._last is not None or bool(self._lost)
+
+    @property
+    def succeeded(self) -> bool:
+        return self._last is not None and not isinstance(self._last, Failed)
+
+    def read(self) -> list[Event]:
+        """The events that have come in; the last one is kept for `outcome`."""
+        chunk = os.read(self._pipe, 1 << 20)
+        if not chunk:
+            self._lose(self._how_it_died(wait_s=5))
+            return []
+        *lines, self._pending = (self._pending + chunk).split(b"\n")
+        events: list[Event] = []
+        for line in lines:
+            try:
+                event = _DECODER.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                self._lose("the worker's event pipe carried something else than events; a runtime wrote to a foreign"
+                           " descriptor")  # fmt: skip
+                return events
+            if isinstance(event, Phase):
+                self._phase = event.name
+            self.deadline = time.monotonic() + self._limits.of(self._phase)
+            if isinstance(event, _LAST):
+                self._last = event
+                return events
+            events.append(event)
+        return events
+
+    def look(self) -> None:
+        """Notice a worker that is silent for too long, or dead though a child of its holds the pipe open."""
+        if self.ended:
+            return
+        if time.monotonic() >= self.deadline:
+            limit = self._limits.of(self._phase)
+            self._lose(f"the worker gave no sign of life for {limit:g} s and was killed (if it only needs longer:"
+                       f" --phase-limit {self._phase.replace(' ', '-')}=SECONDS)")  # fmt: skip
+        elif self._child.poll() is not None and not select.select([self._pipe], [], [], 0)[0]:
+            self._lose(self._how_it_died(wait_s=0))
+
+    def abandon(self) -> None:
+        """Stop a worker whose fellow was lost."""
+        if not self.ended:
+            self.abandoned = True
+            self._lose("stopped, since another worker of this measurement was lost")
+
+    def _lose(self, message: str) -> None:
+        self._lost = message
+
+    def _how_it_died(self, wait_s: float) -> str:
         try:
-            with contextlib.suppress(BrokenPipeError), child.stdin as stdin:  # type: ignore[union-attr]
-                stdin.write(msgspec.json.encode(task))
-            last = listener.listen()
-            child.wait(timeout=30 if last else 5)
+            code = self._child.wait(timeout=wait_s)
         except subprocess.TimeoutExpired:
-            pass  # it has said its last word and hangs in its runtime's own clean-up: killed below
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-        return _outcome(last, listener, child.returncode, _tail(output))
-
-
-class _Listener:
-    """Reads events until the last one, the end of the pipe, or the silence limit."""
-
-    def __init__(self, events: IO[bytes], on_event: Callable[[Event], None], silence_limit_s: float) -> None:
-        self._events = events
-        self._on_event = on_event
-        self._silence_limit_s = silence_limit_s
-        self.phase = "start"
-        self.hung = False
-        self.garbage = False
-
-    def listen(self) -> Measured | Prepared | Failed | None:
-        pending = b""
-        deadline = time.monotonic() + self._silence_limit_s
-        while True:
-            ready, _, _ = select.select([self._events], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                self.hung = True
-                return None
-            chunk = self._events.read(1 << 20)
-            if not chunk:
-                return None
-            *lines, pending = (pending + chunk).split(b"\n")
-            for line in lines:
-                try:
-                    event = _DECODER.decode(line)
-                except (msgspec.DecodeError, UnicodeDecodeError):
-                    self.garbage = True
-                    return None
-                deadline = time.monotonic() + self._silence_limit_s
-                if isinstance(event, Phase):
-                    self.phase = event.name
-                if isinstance(event, Measured | Prepared | Failed):
-                    return event
-                self._on_event(event)
-
-
-def _outcome(
-    last: Measured | Prepared | Failed | None, listener: _Listener, code: int, tail: tuple[str, ...]
-) -> Outcome:
-    if isinstance(last, Measured | Prepared):
-        return Outcome(last, listener.phase)
-    if isinstance(last, Failed):
-        return Outcome(None, listener.phase, last.message, last.expected, () if last.expected else tail)
-    if listener.hung:
-        message = f"the worker gave no sign of life for {listener._silence_limit_s:g} s and was killed"
-    elif listener.garbage:
-        message = "the worker's event pipe carried something else than events; a runtime wrote to a foreign descriptor"
-    elif code < 0:
+            return "the worker closed its event pipe without a result"
+        if code >= 0:
+            return f"the worker ended with exit status {code} without a result"
         known = {int(each): each.name for each in signal.Signals}
         message = f"the worker died of {known.get(-code, f'signal {-code}')}"
         if -code == signal.SIGKILL:
             message += " (killed from outside, most often for lack of memory: try a smaller --bs)"
-    else:
-        message = f"the worker ended with exit status {code} without a result"
-    return Outcome(None, listener.phase, f"{message}.", False, tail)
+        return message
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._last is not None and error is None:
+            try:
+                if self._child.wait(timeout=_FAREWELL_S) != 0:
+                    self._aftermath = self._how_it_died(wait_s=0).replace(" without a result", "") + " after its result"
+            except subprocess.TimeoutExpired:
+                self._aftermath = f"the worker did not end within {_FAREWELL_S:g} s after its result and was killed"
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.wait()
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()  # type: ignore[union-attr]
+        _orphans.end()
+        os.close(self._pipe)
+        self._tail = self._read_tail()
+        self._output.close()
+
+    def outcome(self) -> Outcome:
+        """How it ended; to be asked after the context was left."""
+        if isinstance(self._last, Failed):
+            tail = () if self._last.expected else self._tail
+            return Outcome(None, self._phase, self._last.message, self._last.expected, tail)
+        if self._last is not None:
+            return Outcome(self._last, self._phase, aftermath=self._aftermath)
+        return Outcome(None, self._phase, f"{self._lost}.", False, self._tail)
+
+    def _read_tail(self) -> tuple[str, ...]:
+        """The last lines that the worker and its runtimes printed."""
+        size = self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(0, size - _TAIL_BYTES))
+        lines = self._output.read().decode("utf-8", errors="replace").splitlines()
+        return tuple(line for line in lines if line.strip())[-_TAIL_LINES:]
 
 
-def _tail(output: IO[bytes]) -> tuple[str, ...]:
-    """The last lines that the worker and its runtimes printed."""
-    size = output.seek(0, os.SEEK_END)
-    output.seek(max(0, size - _TAIL_BYTES))
-    lines = output.read().decode("utf-8", errors="replace").splitlines()
-    return tuple(line for line in lines if line.strip())[-_TAIL_LINES:]
+@contextlib.contextmanager
+def _on_cpus(cpus: Collection[int]) -> Iterator[None]:
+    """Children started in the block run on these CPUs only, from their first instruction on.
+
+    Set on this thread and taken back, since thread pools of runtimes are sized while modules are imported.
+    """
+    if not cpus:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+class _Orphans:
+    """Processes that workers leave behind in a session of their own; they would disturb the next cell."""
+
+    def __init__(self) -> None:
+        self._ours: set[int] | None = None
+
+    def adopt(self) -> None:
+        """Have the kernel give them to this process from now on (Linux only)."""
+        if sys.platform != "linux" or self._ours is not None:
+            return
+        pr_set_child_subreaper = 36
+        with contextlib.suppress(OSError, AttributeError):
+            if ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1) == 0:
+                self._ours = _children()
+
+    def expect(self, pid: int) -> None:
+        """This child is no orphan."""
+        if self._ours is not None:
+            self._ours.add(pid)
+
+    def end(self) -> None:
+        """End those that have been adopted, and what these leave behind in turn."""
+        while self._ours is not None and (orphans := _children() - self._ours):
+            for pid in orphans:
+                with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+
+
+def _children() -> set[int]:
+    import psutil
+
+    return {child.pid for child in psutil.Process().children()}
+
+
+_orphans = _Orphans()
+#: To be called once by a program whose only children are workers.
+adopt_orphans = _orphans.adopt

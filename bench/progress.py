@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +15,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from bench.plan import CellTask
 from bench.worker import Event, Phase
 from bench.worker import Progress as Measuring
+from reports import flags
 from reports.records import CellRecord
+
+
+@contextmanager
+def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar that is redrawn when the function it gives is called with how many are done."""
+    display = Progress(
+        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=Console(file=sys.stderr), auto_refresh=False, transient=True,
+    )  # fmt: skip
+    with display:
+        task = display.add_task(what, total=total)
+
+        def show(done: int) -> None:
+            display.update(task, completed=done, refresh=True)
+
+        yield show
 
 
 class RunDisplay:
@@ -75,6 +94,12 @@ class RunDisplay:
             half = record.latency.relative_half_width
             known = f" ±{half:.1%}" if half is not None else ""
             text = f"{record.latency.median_ms:.4g} ms{known}, {record.fps_per_card:.4g} FPS/card"
+            if record.throughput:
+                text += f", {record.throughput.fps:.4g} FPS measured on {len(record.throughput.workers)} workers"
+            if record.throughput_failure:
+                text += f"; [red]throughput failed[/]: {escape(record.throughput_failure.message)}"
+            if against := flags.short(record):
+                text += f" [yellow]⚠ {escape(', '.join(against))}[/]"
         else:
             text = "no samples"
         self._progress.console.print(f"  {escape(name):<44} {text}")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from bench.cell import failed_cell
 from bench.errors import UsageError
+from bench.phases import PhaseLimits
 from bench.plan import CellTask, WorkloadSpec
 from bench.process import run_worker
+from bench.throughput import measure_throughput
 from bench.worker import Event, Measured, MeasureTask, Phase, Prepared, PrepareTask
 from bench.workloads.base import Materials
-from reports.records import CellRecord, Failure
+from reports.records import CellRecord, Failure, Throughput
 from reports.store import RunWriter
 
 
@@ -29,7 +33,9 @@ class Observer(Protocol):
     def cell_done(self, record: CellRecord) -> None: ...
 
 
-def prepare(workload: WorkloadSpec, batches: Sequence[int], cache: Path, observer: Observer) -> Materials:
+def prepare(
+    workload: WorkloadSpec, batches: Sequence[int], cache: Path, limits: PhaseLimits, observer: Observer
+) -> Materials:
     """Make the workload's files in a worker process. Raises UsageError with the worker's reason."""
 
     def on_event(event: Event) -> None:
@@ -37,7 +43,7 @@ def prepare(workload: WorkloadSpec, batches: Sequence[int], cache: Path, observe
             observer.preparing(event.name)
 
     task = PrepareTask(workload=workload, batches=list(batches), cache=str(cache))
-    outcome = run_worker(task, on_event)
+    outcome = run_worker(task, on_event, limits)
     if isinstance(outcome.result, Prepared):
         return outcome.result.materials
     if outcome.expected:
@@ -46,19 +52,40 @@ def prepare(workload: WorkloadSpec, batches: Sequence[int], cache: Path, observe
     raise UsageError(f"preparing {workload.name} failed in phase '{outcome.phase}': {outcome.message} {detail}".strip())
 
 
-def run_cells(cells: Sequence[CellTask], materials: Materials, writer: RunWriter, observer: Observer) -> None:
-    """Measure the cells one after another. A cell that dies is recorded as failed and the next one is measured.
+def run_cells(
+    cells: Sequence[CellTask],
+    materials: Materials,
+    writer: RunWriter,
+    limits: PhaseLimits,
+    observer: Observer,
+    done: Collection[str] = (),
+) -> None:
+    """Measure the cells one after another, but for those whose ids are in `done`.
 
-    KeyboardInterrupt passes through: the cell in progress is given up, those before it are on the disk.
+    A cell that dies is recorded as failed and the next one is measured. KeyboardInterrupt passes through: the cell
+    in progress is given up, those before it are on the disk.
     """
     for number, task in enumerate(cells):
+        if task.id in done:
+            continue
         observer.cell_started(number, task)
-        started = datetime.now(UTC).isoformat(timespec="seconds")
-        outcome = run_worker(MeasureTask(cell=task, materials=materials), observer.cell_event)
-        if isinstance(outcome.result, Measured):
-            record = outcome.result.record
-        else:
-            failure = Failure(phase=outcome.phase, message=outcome.message, output_tail=list(outcome.output_tail))
-            record = failed_cell(task, failure, started)
+        record = _measure(task, materials, limits, observer)
         writer.append(record)
         observer.cell_done(record)
+
+
+def _measure(task: CellTask, materials: Materials, limits: PhaseLimits, observer: Observer) -> CellRecord:
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    outcome = run_worker(MeasureTask(cell=task, materials=materials), observer.cell_event, limits)
+    if not isinstance(outcome.result, Measured):
+        failure = Failure(phase=outcome.phase, message=outcome.message, output_tail=list(outcome.output_tail))
+        return failed_cell(task, failure, started)
+    record = outcome.result.record
+    if outcome.aftermath:
+        record = replace(record, session=record.session | {"aftermath": outcome.aftermath})
+    if not task.lanes or record.status != "ok":
+        return record
+    together = measure_throughput(task, materials, record, limits, observer.cell_event)
+    if isinstance(together, Throughput):
+        return replace(record, throughput=together)
+    return replace(record, throughput_failure=together)

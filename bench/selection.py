@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from backends import cards, registry
 from backends.base import Backend, BackendUnavailable, Capabilities, Device, DeviceInfo, Precision, Scope
 from bench.errors import UsageError
+from bench.placement import lanes_for
 from bench.plan import Variant
 from reports.records import Skipped
 
@@ -37,6 +38,17 @@ class BackendRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to measure, on what, and how much of it at once (`chips` None: no throughput on several chips)."""
+
+    device: Device | None
+    precisions: Sequence[Precision]
+    scopes: Sequence[Scope]
+    chips: int | None = None
+    streams: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """What can be measured here and what cannot."""
 
@@ -44,14 +56,12 @@ class Selection:
     skipped: list[Skipped]
 
 
-def select(
-    requests: Sequence[BackendRequest], device: Device | None, precisions: Sequence[Precision], scopes: Sequence[Scope]
-) -> Selection:
+def select(requests: Sequence[BackendRequest], what: Wanted) -> Selection:
     """Probe the requested backends, or all of them when none is named (then unusable ones are left out silently).
 
     Raises UsageError for an unknown option or a bad value.
     """
-    explicit = bool(requests) or device is not None
+    explicit = bool(requests) or what.device is not None
     wanted = list(requests) or [BackendRequest(name, {}) for name in registry.names()]
     variants: list[Variant] = []
     skipped: list[Skipped] = []
@@ -59,7 +69,7 @@ def select(
         try:
             backend = registry.load(request.name)
             _check_options(backend, request)
-            variant, missing = _variant(backend, request, device, precisions, scopes)
+            variant, missing = _variant(backend, request, what)
         except BackendUnavailable as error:
             if explicit:
                 skipped.append(Skipped(backend=request.name, reason=str(error)))
@@ -78,35 +88,39 @@ def _check_options(backend: Backend, request: BackendRequest) -> None:
         raise UsageError(f"--backend: {error}") from None
 
 
-def _variant(
-    backend: Backend,
-    request: BackendRequest,
-    device: Device | None,
-    precisions: Sequence[Precision],
-    scopes: Sequence[Scope],
-) -> tuple[Variant, list[Skipped]]:
+def _variant(backend: Backend, request: BackendRequest, what: Wanted) -> tuple[Variant, list[Skipped]]:
     """What the backend can take part in, and the precisions that it cannot. Raises BackendUnavailable if in none."""
     availability = registry.probe(backend)
     if not availability.usable:
         raise BackendUnavailable(availability.reason)
-    found = _pick_device(backend, availability.devices, device)
+    found = _pick_device(availability.devices, what.device)
     capabilities = backend.capabilities(found.device)
-    usable = tuple(precision for precision in precisions if precision in capabilities.precisions)
+    usable = tuple(precision for precision in what.precisions if precision in capabilities.precisions)
     if not usable:
-        raise BackendUnavailable(_not_offered(found, capabilities, precisions[0]))
-    for scope in scopes:
+        raise BackendUnavailable(_not_offered(found, capabilities, what.precisions[0]))
+    for scope in what.scopes:
         if scope not in capabilities.scopes:
             offered = ", ".join(sorted(capabilities.scopes))
             raise BackendUnavailable(f"on {found.device} it can time {offered}, not {scope}; change --scope.")
     card = cards.find(found.card)
+    lanes = lanes_for(found, availability.devices, capabilities, card, what.chips, what.streams)
     missing = [
         Skipped(backend=f"{request.name} {precision}", reason=_not_offered(found, capabilities, precision))
-        for precision in precisions
+        for precision in what.precisions
         if precision not in usable
     ]
-    return Variant(
-        request.name, request.options, str(found.device), card.name, card.chips, backend.simulated, usable
-    ), missing
+    variant = Variant(
+        backend=request.name,
+        options=request.options,
+        device=str(found.device),
+        address=found.address,
+        card=card.name,
+        chips=card.chips,
+        lanes=lanes,
+        simulated=backend.simulated,
+        precisions=usable,
+    )
+    return variant, missing
 
 
 def _not_offered(found: DeviceInfo, capabilities: Capabilities, precision: Precision) -> str:
@@ -114,7 +128,7 @@ def _not_offered(found: DeviceInfo, capabilities: Capabilities, precision: Preci
     return f"on {found.device} it offers {offered}, not {precision}; change --precision."
 
 
-def _pick_device(backend: Backend, devices: Sequence[DeviceInfo], wanted: Device | None) -> DeviceInfo:
+def _pick_device(devices: Sequence[DeviceInfo], wanted: Device | None) -> DeviceInfo:
     if wanted is None:
         return devices[0]
     for info in devices:

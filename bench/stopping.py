@@ -5,22 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reports.records import StopReason
-from reports.statistics import Interval
-from reports.summary import TARGET_HALF_WIDTH
+from reports.summary import TARGET_HALF_WIDTH, Stream
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long a cell warms up and measures. Times in seconds, counts in calls."""
 
-    max_time_s: float = 20.0
+    max_time_s: float = 60.0
     min_time_s: float = 2.0
     min_samples: int = 100
     #: 95 % interval of the median, half its width relative to the median
     half_width: float = TARGET_HALF_WIDTH
     warmup_calls: int = 10
     warmup_min_s: float = 0.5
-    warmup_max_s: float = 10.0
+    warmup_max_s: float = 30.0
     #: bounds the memory and the file: a sample lasts at least 1,000 loop overheads, so 2 s hold fewer than this
     max_samples: int = 100_000
 
@@ -47,14 +46,15 @@ def warm(limits: Limits, calls: int, elapsed_s: float) -> bool:
     return enough or elapsed_s >= limits.warmup_max_s
 
 
-def stop_reason(limits: Limits, samples: int, elapsed_s: float, median: Interval | None) -> StopReason | None:
+def stop_reason(limits: Limits, samples: int, elapsed_s: float, stream: Stream) -> StopReason | None:
     """Why measuring should end now, or None to go on.
 
     The half-width of the median's interval decides, not the standard deviation: that one does not shrink with the
-    number of samples.
+    number of samples. A stream that is not steady goes on: what follows may be, and its start is then cut off.
     """
-    precise = median is not None and median.relative_half_width <= limits.half_width
-    if precise and samples >= limits.min_samples and elapsed_s >= limits.min_time_s:
+    precise = stream.median is not None and stream.median.relative_half_width <= limits.half_width
+    enough = len(stream.kept) >= limits.min_samples and elapsed_s >= limits.min_time_s
+    if precise and enough and stream.state.steady:
         return "converged"
     if elapsed_s >= limits.max_time_s:
         return "time limit"

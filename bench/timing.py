@@ -77,6 +77,40 @@ def group_calls(issue: Step, complete: Step, group: int) -> tuple[Step, Step]:
     return issue_group, complete
 
 
+def run_pipeline(requests: Sequence[tuple[Step, Step]], clock: ClockNs, stamps: Stamps, until_ns: int) -> None:
+    """Keep all `requests` in flight until the clock passes `until_ns` or `stamps` is full, then let them finish.
+
+    A request's halves are those of `compose`, each of a session of its own. A sample here begins with its issue and
+    ends when its turn to be completed has come, so with more than one request it includes queueing. To be called
+    under `collector_off`; `stamps` needs room for one sample a request.
+    """
+    starts, ends = stamps.starts, stamps.ends
+    issued = []
+    for issue, _ in requests:
+        issued.append(clock())
+        issue()
+    i, last = stamps.count, stamps.capacity - len(requests)
+    turn = 0
+    while True:
+        issue, complete = requests[turn]
+        complete()
+        t1 = clock()
+        starts[i] = issued[turn]
+        ends[i] = t1
+        i += 1
+        if t1 >= until_ns or i > last:
+            break
+        issued[turn] = t1
+        issue()
+        turn = (turn + 1) % len(requests)
+    for rest in range(turn + 1, turn + len(requests)):
+        requests[rest % len(requests)][1]()
+        starts[i] = issued[rest % len(requests)]
+        ends[i] = clock()
+        i += 1
+    stamps.count = i
+
+
 @contextmanager
 def collector_off() -> Iterator[None]:
     """Collect garbage once, then keep the collector off until the block ends.

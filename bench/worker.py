@@ -20,7 +20,9 @@ import msgspec
 from backends.base import BackendError
 from bench.cell import run_cell
 from bench.errors import UsageError
-from bench.plan import CellTask, WorkloadSpec
+from bench.lane import run_lane
+from bench.noise import invocation
+from bench.plan import CellTask, Lane, WorkloadSpec
 from bench.workloads import load as load_workload
 from bench.workloads.base import CACHE_VERSION, Materials
 from datasets.errors import DatasetError
@@ -43,7 +45,22 @@ class MeasureTask(msgspec.Struct, frozen=True, kw_only=True, tag="measure"):
     materials: Materials
 
 
-Task = PrepareTask | MeasureTask
+class LaneTask(msgspec.Struct, frozen=True, kw_only=True, tag="lane"):
+    """Take part in a throughput measurement: get ready, say so, begin when told to, go on for `window_s`."""
+
+    cell: CellTask
+    materials: Materials
+    lane: Lane
+    window_s: float
+
+
+class NoiseTask(msgspec.Struct, frozen=True, kw_only=True, tag="noise"):
+    """Measure the selftest's own workload once, as one invocation of a comparison."""
+
+    samples: int
+
+
+Task = PrepareTask | MeasureTask | LaneTask | NoiseTask
 
 
 class Phase(msgspec.Struct, frozen=True, tag="phase"):
@@ -73,6 +90,17 @@ class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     materials: Materials
 
 
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """A LaneTask is warmed up and waits on its standard input for the time to begin at."""
+
+
+class Ran(msgspec.Struct, frozen=True, tag="ran"):
+    """Last event of a LaneTask or a NoiseTask: start and end of every inference, by the machine's monotonic clock."""
+
+    starts_ns: list[int]
+    ends_ns: list[int]
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """Last event of a task that raised; `expected` errors are one line for the user, others are ours."""
 
@@ -80,10 +108,10 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     expected: bool
 
 
-Event = Phase | Progress | Measured | Prepared | Failed
+Event = Phase | Progress | Ready | Measured | Prepared | Ran | Failed
 
 #: Progress is told at most this often, so that neither process spends time on it.
-_PROGRESS_EVERY_S = 0.4
+_PROGRESS_EVERY_S = 1.0
 
 
 class _Channel:
@@ -115,8 +143,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     channel = _Channel(int(sys.argv[1]))
     try:
-        task = msgspec.json.decode(sys.stdin.buffer.read(), type=PrepareTask | MeasureTask)
-        channel.send(_run(task, channel))
+        line = sys.stdin.buffer.readline()
+        channel.send(_run(msgspec.json.decode(line, type=PrepareTask | MeasureTask | LaneTask | NoiseTask), channel))
     except (BackendError, UsageError, DatasetError) as error:
         channel.send(Failed(" ".join(str(error).split()), expected=True))
     except Exception as error:  # the last frame before the process boundary: the parent reports it
@@ -125,13 +153,28 @@ def main() -> int:
     return 0
 
 
-def _run(task: Task, channel: _Channel) -> Measured | Prepared:
-    if isinstance(task, PrepareTask):
-        workload = load_workload(task.workload.name)
-        return Prepared(
-            workload.materialise(task.workload, task.batches, Path(task.cache) / CACHE_VERSION, channel.phase)
-        )
-    return Measured(run_cell(task.cell, task.materials, channel.phase, channel.progress))
+def _run(task: Task, channel: _Channel) -> Measured | Prepared | Ran:
+    match task:
+        case PrepareTask():
+            workload = load_workload(task.workload.name)
+            cache = Path(task.cache) / CACHE_VERSION
+            return Prepared(workload.materialise(task.workload, task.batches, cache, channel.phase))
+        case MeasureTask():
+            return Measured(run_cell(task.cell, task.materials, channel.phase, channel.progress))
+        case LaneTask():
+
+            def line_up() -> int:
+                channel.phase("line up")
+                channel.send(Ready())
+                begin = int(sys.stdin.buffer.readline())
+                channel.phase("measure")
+                return begin
+
+            stamps = run_lane(task.cell, task.materials, task.lane, task.window_s, channel.phase, line_up)
+        case NoiseTask():
+            channel.phase("measure")
+            stamps = invocation(task.samples)
+    return Ran(stamps.starts[: stamps.count], stamps.ends[: stamps.count])
 
 
 def _die_with_parent() -> None:

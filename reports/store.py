@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 from pathlib import Path
 from types import TracebackType
@@ -9,9 +11,9 @@ from typing import Self
 
 import msgspec
 
-from reports.records import SCHEMA_VERSION, CellRecord, Record, Run, RunRecord
+from reports.records import SCHEMA_VERSION, CellRecord, Record, ResumeRecord, Run, RunRecord
 
-_DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(RunRecord | CellRecord)
+_DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(RunRecord | ResumeRecord | CellRecord)
 
 
 class RunFileError(ValueError):
@@ -19,10 +21,11 @@ class RunFileError(ValueError):
 
 
 class RunWriter:
-    """Appends records to a new run file; each is on the disk when `append` returns.
+    """Appends records to a run file; each is on the disk when `append` returns.
 
-    Raises RunFileError when the file exists already, cannot be created, or the disk is full: then the file
-    keeps exactly the whole lines that were written before, and is not left behind without its header.
+    The file is locked while a writer has it open, so two runs never write one file. Raises RunFileError when that is
+    the case, when a new file exists already or cannot be created, or when the disk is full: then the file keeps
+    exactly the whole lines that were written before, and is not left behind without its header.
     """
 
     def __init__(self, path: Path, header: RunRecord) -> None:
@@ -33,12 +36,44 @@ class RunWriter:
             raise RunFileError(f"{path} exists already; name another folder with --out.") from None
         except OSError as error:
             raise RunFileError(f"cannot write {path}: {error.strerror}; name a writable folder with --out.") from error
+        self._lock()
         try:
             self.append(header)
+            _sync_folder(path.parent)
         except RunFileError:
             self.close()
             path.unlink()
             raise
+
+    @classmethod
+    def resume(cls, path: Path) -> tuple[RunWriter, Run]:
+        """Open an existing run file to go on with it, and what it holds. A torn last line is cut away first.
+
+        Raises RunFileError for a file that cannot be read or written, is damaged, or is being written by another run.
+        """
+        path = run_file(path)
+        writer = cls.__new__(cls)
+        writer.path = path
+        try:
+            writer._file = path.open("r+b", buffering=0)
+        except OSError as error:
+            raise RunFileError(f"cannot resume {path}: {error.strerror}; name a run folder or its run.jsonl.") from None
+        try:
+            writer._lock()
+            run = read(path)
+            writer._file.truncate(path.read_bytes().rfind(b"\n") + 1)
+            writer._file.seek(0, os.SEEK_END)
+        except BaseException:
+            writer.close()
+            raise
+        return writer, run
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise RunFileError(f"{self.path} is being written by another run; wait until that one has ended.") from None
 
     def append(self, record: Record) -> None:
         """Write one line. Raises RunFileError; a line that did not fit is taken back."""
@@ -69,14 +104,28 @@ class RunWriter:
         self.close()
 
 
+def run_file(path: Path) -> Path:
+    """The run.jsonl of a run folder, or the file itself."""
+    return path / "run.jsonl" if path.is_dir() else path
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the file's name survive a power loss, too; file systems that cannot sync a folder are left alone."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def read(path: Path) -> Run:
     """Read a run file, or the run.jsonl of a run folder.
 
     A last line without its newline (a crash while writing) is dropped with a warning. Anything else that is
     wrong raises RunFileError naming the line.
     """
-    if path.is_dir():
-        path = path / "run.jsonl"
+    path = run_file(path)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -89,19 +138,24 @@ def read(path: Path) -> Run:
         raise RunFileError(f"{path} holds no complete line; it is no run file, or the run died at once.")
     _check_schema(path, lines[0])
     records = [_decode(path, number, line) for number, line in enumerate(lines, start=1)]
-    header, cells = records[0], records[1:]
+    header, *others = records
     if not isinstance(header, RunRecord):
         raise RunFileError(f"{path}, line 1: the first line must be the run, not a cell; the file was cut or edited.")
     seen: dict[str, int] = {}
-    kept: list[CellRecord] = []
-    for number, cell in enumerate(cells, start=2):
-        if not isinstance(cell, CellRecord):
+    cells: list[CellRecord] = []
+    resumed: list[ResumeRecord] = []
+    for number, record in enumerate(others, start=2):
+        if isinstance(record, RunRecord):
             raise RunFileError(f"{path}, line {number}: a second run begins here; keep one run a file.")
-        if cell.id in seen:
-            raise RunFileError(f"{path}, line {number}: cell {cell.id} is in line {seen[cell.id]} already; keep one.")
-        seen[cell.id] = number
-        kept.append(cell)
-    return Run(run=header, cells=kept, warnings=warnings)
+        if isinstance(record, ResumeRecord):
+            resumed.append(record)
+            continue
+        if record.id in seen:
+            first = seen[record.id]
+            raise RunFileError(f"{path}, line {number}: cell {record.id} is in line {first} already; keep one of them.")
+        seen[record.id] = number
+        cells.append(record)
+    return Run(run=header, cells=cells, warnings=warnings, resumed=resumed)
 
 
 class _Header(msgspec.Struct):
@@ -109,16 +163,21 @@ class _Header(msgspec.Struct):
 
 
 def _check_schema(path: Path, line: bytes) -> None:
-    """Refuse another major version before the strict decoder stumbles over fields it does not know."""
+    """Refuse another major, or a newer minor, before the strict decoder stumbles over fields it does not know."""
     try:
         schema = msgspec.json.decode(line, type=_Header).schema
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RunFileError(f"{path}, line 1: no run file ({error}); name a run.jsonl that bench wrote.") from None
-    major = schema.partition(".")[0]
-    if major != SCHEMA_VERSION.partition(".")[0]:
+    try:
+        major, minor = (int(part) for part in schema.split("."))
+    except ValueError:
         raise RunFileError(
-            f"{path}: written in schema {schema}, this version reads {SCHEMA_VERSION}; use the bench that wrote it."
-        )
+            f"{path}, line 1: schema {schema!r} is no version; the file was edited, restore it."
+        ) from None
+    ours_major, ours_minor = (int(part) for part in SCHEMA_VERSION.split("."))
+    if major != ours_major or minor > ours_minor:
+        which = "the newer bench that wrote it" if (major, minor) > (ours_major, ours_minor) else "the older bench"
+        raise RunFileError(f"{path}: written in schema {schema}, this version reads {SCHEMA_VERSION}; use {which}.")
 
 
 def _decode(path: Path, number: int, line: bytes) -> Record:

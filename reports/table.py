@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reports import flags
 from reports.records import CellRecord, Run
 from reports.statistics import geometric_mean
 
@@ -62,6 +63,8 @@ class ScopeTable:
     columns: list[Column]
     batches: list[int]
     cells: dict[tuple[int, Column], CellRecord]
+    #: let cells enter ratios that a verdict went against
+    include_flagged: bool = False
 
     def cell(self, batch: int, column: Column) -> CellRecord | None:
         return self.cells.get((batch, column))
@@ -72,11 +75,20 @@ class ScopeTable:
         return cell.fps_per_card if cell and cell.status == "ok" else None
 
     def ratio(self, batch: int, column: Column, baseline: Column) -> float | None:
-        """FPS over the baseline's at that batch size; None unless both are right and of one sort of provenance."""
+        """FPS over the baseline's at that batch size.
+
+        None unless both have one, are of one sort of provenance, and no verdict went against either.
+        """
         mine, theirs = self.fps(batch, column), self.fps(batch, baseline)
-        if mine is None or theirs is None or not may_meet(column, baseline):
+        if mine is None or theirs is None or not may_meet(column, baseline) or self.left_out(batch, column, baseline):
             return None
         return mine / theirs
+
+    def left_out(self, batch: int, column: Column, baseline: Column) -> bool:
+        """Whether both cells have a figure, and there is no ratio since a verdict went against one of them."""
+        pair = [self.cell(batch, column), self.cell(batch, baseline)]
+        cells = [cell for cell in pair if cell is not None and cell.status == "ok"]
+        return len(cells) == 2 and not self.include_flagged and not all(map(flags.comparable, cells))
 
     def mean_ratio(self, column: Column, baseline: Column) -> float | None:
         """Geometric mean of the ratios over the batch sizes that have one."""
@@ -89,7 +101,7 @@ def may_meet(a: Column, b: Column) -> bool:
     return (a.provenance == "simulated") == (b.provenance == "simulated")
 
 
-def by_scope(run: Run) -> list[ScopeTable]:
+def by_scope(run: Run, include_flagged: bool = False) -> list[ScopeTable]:
     """One table a scope; scopes are never mixed in one column."""
     tables = []
     for scope in dict.fromkeys(cell.identity.scope for cell in run.cells):
@@ -100,6 +112,7 @@ def by_scope(run: Run) -> list[ScopeTable]:
                 columns=list(dict.fromkeys(column_of(cell) for cell in cells)),
                 batches=sorted({cell.identity.batch for cell in cells}),
                 cells={(cell.identity.batch, column_of(cell)): cell for cell in cells},
+                include_flagged=include_flagged,
             )
         )
     return tables
@@ -129,6 +142,7 @@ def frame(run: Run) -> pd.DataFrame:
     for cell in run.cells:
         identity, artifact = cell.identity, cell.artifact
         latency = cell.latency if cell.status == "ok" else None
+        together, telemetry = cell.throughput, cell.telemetry
         rows.append(
             {
                 "backend": identity.label(), "card": identity.card, "device": identity.device,
@@ -143,7 +157,20 @@ def frame(run: Run) -> pd.DataFrame:
                 "best_ms": latency.best_ms if latency else None,
                 "p90_ms": latency.p90_ms if latency else None,
                 "p99_ms": latency.p99_ms if latency else None,
-                "converged": latency.converged if latency else None,
+                "p99_upper99_ms": latency.p99_upper99_ms if latency else None,
+                "mean_low_ms": latency.mean_low_ms if latency else None,
+                "mean_high_ms": latency.mean_high_ms if latency else None,
+                "effective_samples": latency.effective_count if latency else None,
+                "left_out": latency.cut if latency else None,
+                "fps_low": cell.fps_low, "fps_high": cell.fps_high,
+                "flags": ", ".join(flags.short(cell)),
+                "measured_fps": together.fps if together else None,
+                "measured_fps_per_card": together.fps_per_card if together else None,
+                "chips_at_once": together.chips if together else None,
+                "streams": together.streams if together else None,
+                "efficiency": together.efficiency if together else None,
+                "peak_memory_bytes": telemetry.peak_memory_bytes if telemetry else None,
+                "energy_per_image_j": telemetry.energy_per_image_j if telemetry else None,
                 "max_abs": max((o.max_abs for o in cell.accuracy if o.max_abs is not None), default=None),
                 "build_s": artifact.build_s if artifact else None,
                 "load_s": artifact.load_s if artifact else None,

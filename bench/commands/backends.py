@@ -9,7 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from backends import registry
-from backends.base import Availability, Backend
+from backends.base import Availability, Backend, DeviceInfo
+from backends.telemetry import TelemetryUnavailable, open_monitor
 from bench.environment import describe_host, package_versions
 from bench.errors import ExitCode
 
@@ -56,6 +57,16 @@ def _describe(console: Console, backend: Backend, availability: Availability) ->
     for info in availability.devices:
         capabilities = backend.capabilities(info.device)
         console.print(escape(f"  {info.device}: {', '.join(sorted(capabilities.precisions))}"))
+        if info.device.kind != "cpu":
+            console.print(escape(f"  {info.device}: telemetry: {_telemetry(info)}"), soft_wrap=True)
+
+
+def _telemetry(info: DeviceInfo) -> str:
+    try:
+        with open_monitor(info.device, info.address) as monitor:
+            return f"{monitor.source}, driver {monitor.driver or 'unknown'}"
+    except TelemetryUnavailable as error:
+        return f"none, {error}"
 
 
 def shadowed_datasets() -> str:

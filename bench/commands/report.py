@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from backends import registry
 from bench.errors import ExitCode, UsageError
@@ -30,13 +31,13 @@ def read_run(path: Path) -> Run:
         raise UsageError(str(error)) from None
 
 
-def write_report(run: Run, folder: Path, baseline: str | None) -> Path:
+def write_report(run: Run, folder: Path, baseline: str | None, include_flagged: bool = False) -> Path:
     """Write report.md, cells.csv and the plots into `folder`, each whole or not at all; returns the report's path.
 
     Raises UsageError, for an unknown baseline before anything is written.
     """
     try:
-        text = markdown.render(run, [folder / name for name in plots.names(run)], baseline)
+        text = markdown.render(run, [folder / name for name in plots.names(run)], baseline, include_flagged)
         plots.draw(run, folder)
         with atomic_path(folder / "cells.csv") as csv:
             table.frame(run).to_csv(csv, index=False)
@@ -53,19 +54,21 @@ def write_report(run: Run, folder: Path, baseline: str | None) -> Path:
     return path
 
 
-def show_tables(run: Run, baseline: str | None) -> None:
+def show_tables(run: Run, baseline: str | None, include_flagged: bool = False) -> None:
     """The main tables on standard output."""
     console = Console(highlight=False)
-    for rendered in terminal.tables(run, baseline):
+    for rendered in terminal.tables(run, baseline, include_flagged):
         console.print(rendered)
+    for line in terminal.remarks(run):
+        console.print(escape(line), soft_wrap=True)
 
 
-def rewrite_report(path: Path, baseline: str | None) -> int:
+def rewrite_report(path: Path, baseline: str | None, include_flagged: bool = False) -> int:
     """Read a run and write its report again. Raises UsageError."""
     run = read_run(path)
     folder = path if path.is_dir() else path.parent
     label = canonical_label(baseline) if baseline else None
-    report = write_report(run, folder, label)
-    show_tables(run, label)
+    report = write_report(run, folder, label, include_flagged)
+    show_tables(run, label, include_flagged)
     print(f"report: {report}")
     return ExitCode.DONE

@@ -26,32 +26,30 @@ class _Base(Backend):
         return Artifact(model, precision, sha256="0")
 
     def open(self, artifact, device, options):
-        return _Session(artifact.model, self)
+        return _Session(artifact.model, self, device)
 
     def on_enqueue(self, calls):
         pass
 
 
 class _Session(Session):
-    """Computes the tiny network of the tests with numpy."""
+    """Computes the file with numpy while the inputs are copied, so that every inference takes the same 2 ms."""
 
-    def __init__(self, model, backend):
+    def __init__(self, model, backend, device=Device("cpu")):
         self.inputs, self.outputs, self.precision = model.inputs, model.outputs, Precision.FP32
+        self.device = device
         import onnx
         from onnx.reference import ReferenceEvaluator
         self._evaluator = ReferenceEvaluator(str(model.onnx))
-        self._backend, self._calls, self._answer, self._feeds = backend, 0, None, None
+        self._backend, self._calls, self._answer = backend, 0, None
 
     def _copy_inputs(self, feeds):
-        self._feeds = dict(feeds)
-        self._answer = None
+        names = [spec.name for spec in self.outputs]
+        self._answer = dict(zip(names, self._evaluator.run(names, dict(feeds))))
 
     def enqueue(self):
         self._calls += 1
         self._backend.on_enqueue(self._calls)
-        if self._answer is None:
-            names = [spec.name for spec in self.outputs]
-            self._answer = dict(zip(names, self._evaluator.run(names, self._feeds)))
         time.sleep(0.002)
 
     def synchronize(self):
@@ -135,7 +133,7 @@ class Tpu(Good):
 
     def open(self, artifact, device, options):
         assert device == Device("tpu", 1)
-        session = _Session(artifact.model, self)
+        session = _Session(artifact.model, self, device)
         session.describe = lambda: {"cores": 4}
         return session
 
@@ -147,7 +145,7 @@ class Bf16(Good):
         return Capabilities(precisions=frozenset({Precision.FP32, Precision.BF16}))
 
     def open(self, artifact, device, options):
-        session = _Session(artifact.model, self)
+        session = _Session(artifact.model, self, device)
         session.precision = artifact.precision
         return session
 

@@ -6,15 +6,23 @@ from typing import Any
 
 from reports.records import (
     SCHEMA_VERSION,
+    Activity,
+    BusyProcess,
     CellIdentity,
     CellRecord,
+    Conditions,
+    DeviceReading,
     Failure,
+    Flags,
     Host,
     OutputAccuracy,
     Run,
     RunRecord,
     Samples,
     Skipped,
+    Telemetry,
+    Throughput,
+    WorkerRate,
     WorkloadInfo,
 )
 from reports.summary import derived_fps_per_card, summarise
@@ -29,6 +37,10 @@ def header(**changes: Any) -> RunRecord:
         "git": None, "packages": {"numpy": "2.0.0"},
         "workload": WorkloadInfo(name="stargan", model_sha256="a" * 64, inputs_sha256="b" * 64, model="a model",
                                  inputs="some pictures", reference="PyTorch fp32", notes=["weights from a seed"]),
+        "conditions": Conditions(
+            governor="powersave", frequency_mhz=2400.0, max_frequency_mhz=3600.0, load_1m=0.4, cpu_limit=None,
+            memory_limit_bytes=None, busy_processes=[BusyProcess(name="updatedb", pid=7, cores=0.31)],
+        ),
         "cells_planned": 4, "skipped": [Skipped(backend="acl", reason="CANN is not installed; install it.")],
     }  # fmt: skip
     return RunRecord(**(values | changes))
@@ -63,8 +75,30 @@ def cell(backend: str, batch: int, latency_ms: float, count: int = 400, **change
         "accuracy": [OutputAccuracy(output="fake_img", passed=True, max_abs=1e-5, mean_abs=1e-6, cosine=1.0,
                                     psnr_db=120.0, nonfinite=0, threshold="cosine >= 0.9")],
         "session": {"threads": "2"},
+        "flags": Flags(steady=latency.steady, converged=latency.converged, throttled=False, overhead_ok=True,
+                       placement_ok=True, accuracy=True),
+        "telemetry": Telemetry(missing="no telemetry source for cpu", peak_memory_bytes=3 * 2**29,
+                               activity=Activity(other_cores=0.1, own_cores=1.9, steal_share=0.002)),
     }  # fmt: skip
     return CellRecord(**(values | changes))
+
+
+def on_four_chips(batch: int, latency_ms: float) -> CellRecord:
+    """A cell of a card with four chips, with measured throughput and a device's telemetry."""
+    single = batch * 1000 / latency_ms
+    workers = [WorkerRate(device=f"npu:{n}", cpus=[], fps=0.9 * single, starts_ns=[0], ends_ns=[10]) for n in range(4)]
+    together = Throughput(
+        chips=4, streams=1, window_s=10.0, images=36 * single, fps=3.6 * single, fps_low=3.5 * single,
+        fps_high=3.7 * single, fps_per_card=3.6 * single, efficiency=0.9, median_latency_ms=latency_ms / 0.9,
+        queueing=False, workers=workers,
+    )  # fmt: skip
+    readings = [
+        DeviceReading(moment="during", clock_mhz=clock, power_w=40.0, temperature_c=60.0) for clock in (900.0, 1000.0)
+    ]
+    seen = Telemetry(source="npu-smi 21.0.3.1", driver="21.0.3.1", readings=readings, device_memory_bytes=2**29,
+                     energy_per_image_j=0.21)  # fmt: skip
+    return cell("chips", batch, latency_ms, card="Atlas 300I", device="npu:0", chips=4, throughput=together,
+                telemetry=seen, fps_per_card=4 * single)  # fmt: skip
 
 
 def failed(backend: str, batch: int) -> CellRecord:

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from reports import markdown, plots
+from reports import flags, markdown, plots
 from reports.records import Run
 from reports.table import by_scope, find_baseline, frame
-from tests.reports.samples import cell, example, header
+from tests.reports.samples import cell, example, header, on_four_chips
 
 GOLDEN = Path(__file__).parent / "golden" / "report.md"
 
@@ -42,7 +43,7 @@ def test_wrong_and_failed_cells_have_no_fps_and_no_ratio() -> None:
 
 
 def test_ratios_and_their_geometric_mean() -> None:
-    (table,) = by_scope(example())
+    (table,) = by_scope(example(), include_flagged=True)
     baseline = find_baseline(table, "pytorch")
     other = find_baseline(table, "onnxruntime")
     assert baseline is not None
@@ -50,6 +51,65 @@ def test_ratios_and_their_geometric_mean() -> None:
     assert table.ratio(1, other, baseline) == pytest.approx(1.25)
     assert table.ratio(4, other, baseline) == pytest.approx(2.0)
     assert table.mean_ratio(other, baseline) == pytest.approx((1.25 * 2.0) ** 0.5)
+
+
+def test_a_flagged_cell_is_shown_in_words_and_enters_no_ratio() -> None:
+    """onnxruntime at batch 4 has four samples: neither steady nor known to 1 %."""
+    (table,) = by_scope(example())
+    baseline, other = find_baseline(table, "pytorch"), find_baseline(table, "onnxruntime")
+    assert baseline is not None
+    assert other is not None
+    assert table.fps(4, other) == pytest.approx(200.0)
+    assert table.ratio(4, other, baseline) is None
+    assert table.ratio(4, baseline, other) is None, "nor is it a baseline"
+    assert table.mean_ratio(other, baseline) == pytest.approx(1.25)
+    text = markdown.render(example(), [])
+    assert "**3 of 4 measured cells hold up**" in text
+    assert "onnxruntime bs4 fp32 compute: not proven steady: too few samples to tell; the median is known" in text
+    assert "steadiness unknown, not converged" in text
+    assert "`--include-flagged` shows it all the same" in text
+    insisted = markdown.render(example(), [], include_flagged=True)
+    assert "200.0%" in insisted
+    assert "only because `--include-flagged` was given" in insisted
+
+
+@pytest.mark.parametrize(
+    ("change", "short", "words"),
+    [
+        ({"steady": False}, "not steady", "not proven steady"),
+        ({"converged": False}, "not converged", r"±1 % is asked for"),
+        ({"throttled": True, "throttle_reason": "thermal slowdown"}, "throttled", "held back: thermal slowdown"),
+        ({"overhead_ok": False}, "overhead", "the loop's own share"),
+        ({"placement_ok": False, "placement_reason": "it ran on cpu"}, "placement", "asked to: it ran on cpu"),
+        ({"accuracy": False}, "inaccurate", "its outputs are wrong"),
+    ],
+)
+def test_every_verdict_flags_alone_and_has_its_words(change: dict[str, object], short: str, words: str) -> None:
+    good = cell("pytorch", 1, 10.0)
+    assert good.flags is not None
+    assert flags.comparable(good)
+    bad = replace(good, flags=replace(good.flags, **change))
+    assert flags.short(bad) == [short]
+    assert words in " ".join(flags.in_words(bad))
+    assert not flags.comparable(bad)
+
+
+def test_unknown_throttling_is_no_verdict_and_an_old_record_is_not_taken_on_trust() -> None:
+    good = cell("pytorch", 1, 10.0)
+    assert good.flags is not None
+    assert flags.comparable(replace(good, flags=replace(good.flags, throttled=None)))
+    assert not flags.comparable(replace(good, flags=None))
+
+
+def test_measured_throughput_stands_beside_the_derived() -> None:
+    run = Run(run=header(), cells=[on_four_chips(16, 300.0)])
+    text = markdown.render(run, [])
+    row = next(line for line in text.splitlines() if line.startswith("| chips bs16 |"))
+    assert [part.strip() for part in row.strip("|").split("|")] == [
+        "chips bs16", "4", "1", "192 ±2.8%", "192", "213.3", "90.0%", "48 to 48", "10.0", "333.3",
+    ]  # fmt: skip
+    assert "| 900 to 1000 | 40 | 60 | 512 MiB | 0.21 |" in text
+    assert "npu-smi 21.0.3.1" in text
 
 
 def test_scopes_are_never_in_one_table() -> None:
@@ -92,7 +152,8 @@ def test_unknown_baseline_names_the_known_ones() -> None:
 
 def test_plots_are_written_for_scopes_with_figures_only(tmp_path: Path) -> None:
     written = plots.draw(example(), tmp_path)
-    assert [path.name for path in written] == ["compute-latency.png", "compute-fps.png"]
+    assert [path.name for path in written] == ["compute-latency.png", "compute-fps.png", "compute-samples.png"]
+    assert [path.name for path in written] == plots.names(example())
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
     empty = tmp_path / "empty"
     empty.mkdir()

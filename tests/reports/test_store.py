@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import store
-from reports.records import Run
+from reports.records import ResumeRecord, Run
 from tests.reports.samples import cell, example, header
 
 
@@ -88,12 +88,34 @@ def test_a_duplicate_cell_and_a_second_run_are_refused(tmp_path: Path) -> None:
         store.read(path)
 
 
-def test_newer_minor_versions_with_unknown_fields_are_read(tmp_path: Path) -> None:
+def test_older_minor_versions_are_read_and_newer_ones_refused(tmp_path: Path) -> None:
     line = msgspec.json.decode(msgspec.json.encode(header()))
-    line |= {"schema": "1.9", "something": "new"}
+    del line["conditions"]
     path = tmp_path / "run.jsonl"
-    path.write_bytes(msgspec.json.encode(line) + b"\n")
-    assert store.read(path).run.schema == "1.9"
+    path.write_bytes(msgspec.json.encode(line | {"schema": "1.0"}) + b"\n")
+    assert store.read(path).run.conditions is None
+    path.write_bytes(msgspec.json.encode(line | {"schema": "1.9", "verdict": "what this version cannot know"}) + b"\n")
+    with pytest.raises(store.RunFileError, match=r"written in schema 1\.9.*use the newer bench"):
+        store.read(path)
+
+
+def test_a_resumed_run_keeps_every_byte_and_tells_when(tmp_path: Path) -> None:
+    run = example()
+    path = write(tmp_path / "run.jsonl", Run(run=run.run, cells=run.cells[:2]))
+    before = path.read_bytes()
+    path.write_bytes(before + b'{"kind":"cell","id":"half')
+    writer, seen = store.RunWriter.resume(tmp_path)
+    with writer:
+        assert seen.cells == run.cells[:2]
+        with pytest.raises(store.RunFileError, match="is being written by another run"):
+            store.RunWriter.resume(path)
+        writer.append(ResumeRecord(at="2026-11-22T13:00:00+00:00"))
+        writer.append(run.cells[2])
+    assert path.read_bytes().startswith(before)
+    again = store.read(path)
+    assert again.cells == run.cells[:3]
+    assert [resumed.at for resumed in again.resumed] == ["2026-11-22T13:00:00+00:00"]
+    assert not again.warnings
 
 
 def test_missing_and_unwritable_places(tmp_path: Path) -> None:

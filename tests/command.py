@@ -1,0 +1,54 @@
+"""The real command in a real process, with its own cache, locks and working folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.doubles import faults, plugin
+from tests.doubles.onnx_files import tiny_convnet
+
+ROOT = Path(__file__).parents[1]
+FAST = ("--max-time", "0.2")
+
+
+class Bench:
+    """Runs `python -m bench` with its own cache and working folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.model = str(tiny_convnet(folder / "tiny.onnx"))
+        doubles = folder / "doubles"
+        doubles.mkdir()
+        plugin.install(doubles)
+        faults.install(doubles)
+        self.environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(doubles)]),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            # Tests must neither wait for a run of somebody's nor make one wait.
+            "BENCH_LOCK_DIR": str(folder / "locks"),
+            "COLUMNS": "200",
+        }
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "bench", *arguments],
+            cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def __call__(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
+        out, error = process.communicate(timeout=300)
+        assert process.returncode == code, f"exit status {process.returncode}, not {code}\n{out}\n{error}"
+        assert "Traceback" not in error
+        return subprocess.CompletedProcess(arguments, code, out, error)
+
+
+def one_line(error: str, *words: str) -> None:
+    """A user's mistake gets exactly one line, with all of these words in it."""
+    lines = [line for line in error.splitlines() if line.strip()]
+    assert len(lines) == 1, error
+    for word in words:
+        assert word in lines[0], lines[0]
