@@ -12,12 +12,11 @@ from msgspec.structs import replace
 
 from backends import registry
 from backends.base import Device, Precision, Session
-from backends.telemetry import TelemetryUnavailable, open_monitor
 from bench.clock import PERF_CLOCK
 from bench.measure import Progress, take_samples
 from bench.overhead import MAX_OVERHEAD_SHARE
 from bench.plan import CellTask
-from bench.watch import Watch
+from bench.watch import Watch, open_watch
 from bench.workloads import load as load_workload
 from bench.workloads.base import Materials
 from reports.accuracy import compare_outputs
@@ -63,15 +62,15 @@ def failed_cell(task: CellTask, failure: Failure, started: str) -> CellRecord:
 
 def run_cell(task: CellTask, materials: Materials, phase: Callable[[str], None], progress: Progress) -> CellRecord:
     """Measure one cell in this process. Raises the errors of backends.base and of the vendor's runtime."""
+    phase("build")
     workload = load_workload(task.workload.name)
     model = workload.model(task.workload, materials, task.batch)
     backend = registry.load(task.backend)
     options = registry.parse_options(backend, task.options)
     device = Device.parse(task.device)
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    with closing(_watch(device, task.address)) as watch:
+    with closing(open_watch(device, task.address)) as watch:
         watch.look("before")
-        phase("build")
         artifact, build_s = _timed(lambda: backend.prepare(model, task.precision, device, options))
         phase("load")
         session, load_s = _timed(lambda: backend.open(artifact, device, options))
@@ -118,7 +117,7 @@ def _judged(task: CellTask, record: CellRecord, samples: Samples, watch: Watch, 
     """The record with its figures and the verdicts on them; figures of FPS only where the outputs are right."""
     right = _passed(record.accuracy)
     latency = summarise(samples, task.limits.half_width)
-    telemetry = watch.telemetry(task.batch, on_cpu=task.device == "cpu")
+    telemetry = watch.telemetry(task.batch)
     flags = _flags(samples, latency, watch, placement, right) if latency else None
     record = replace(record, samples=samples, latency=latency, telemetry=telemetry, flags=flags)
     if latency is None or not right:
@@ -130,15 +129,6 @@ def _judged(task: CellTask, record: CellRecord, samples: Samples, watch: Watch, 
     # The slowest mean of the interval is the lowest rate.
     low, high = fps(latency.mean_high_ms), fps(latency.mean_low_ms)
     return replace(record, status="ok", fps_per_card=fps(latency.mean_ms), fps_low=low, fps_high=high)
-
-
-def _watch(device: Device, address: str) -> Watch:
-    if device.kind == "cpu":
-        return Watch()  # the host is watched in any case
-    try:
-        return Watch(open_monitor(device, address))
-    except TelemetryUnavailable as error:
-        return Watch(missing=str(error))
 
 
 def _elsewhere(asked: Device, executed: Device) -> str:

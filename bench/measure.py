@@ -43,7 +43,7 @@ def take_samples(
     loop_ns = overhead.overhead_ns(clock)
     with timing.collector_off():
         warmup_ns = _warm_up(session, scope, feeds, limits, clock, progress)
-        group = overhead.group_size(loop_ns, statistics.median(warmup_ns))
+        group = overhead.choose_group(clock, loop_ns, statistics.median(warmup_ns))
         issue, complete = timing.compose(session, scope, feeds, group)
         stamps = timing.Stamps(limits.max_samples)
         guard = ClockGuard()
@@ -76,15 +76,18 @@ def _until_stopped(blocks: _Blocks, limits: Limits, progress: Progress, watch: W
     """Fill the stamps block by block until the stopping rule gives its reason."""
     clock, stamps = blocks.clock, blocks.stamps
     begin = clock()
+    good = 0  # samples up to here were taken before a look that found the clock as it should be
     while True:
-        kept = stamps.count
         end = min(clock() + BLOCK_NS, begin + int(limits.max_time_s * _NS_PER_S))
         timing.run_block(blocks.issue, blocks.complete, clock, stamps, until_ns=end)
-        if watch.clock_is_low() and guard.discard(stamps.count - kept):
-            stamps.count = kept
+        low = watch.clock_is_low()
+        if low and guard.discard(stamps.count - good):
+            stamps.count = good
             watch.pause(guard.pause_s)
             continue
-        guard.good()
+        if low is False:
+            good = stamps.count
+            guard.good()
         stream = examine(stamps.durations_ns())
         progress("measure", stamps.count, float(np.median(stream.kept)) / blocks.group, stream.median)
         reason = stop_reason(limits, stamps.count, (clock() - begin) / _NS_PER_S, stream)

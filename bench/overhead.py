@@ -16,6 +16,10 @@ OVERHEAD_CALLS = 2_000
 MAX_OVERHEAD_SHARE = 0.001
 
 
+#: Beyond this the clock's share of a call is lost in that of the two method calls.
+_LARGEST_GROUP = 256
+
+
 class NullSession:
     """Does nothing, by bound methods as a real session's are."""
 
@@ -36,6 +40,21 @@ def overhead_ns(clock: ClockNs, group: int = 1) -> float:
     with collector_off():
         run_block(issue, complete, clock, stamps, until_ns=2**63 - 1)
     return statistics.median(stamps.durations_ns()) / group
+
+
+def choose_group(clock: ClockNs, loop_ns: float, latency_ns: float) -> int:
+    """The smallest group whose own overhead, as measured, is at most MAX_OVERHEAD_SHARE of a call.
+
+    1 for all but tiny models. Where no group helps, since the two method calls alone are too much, the one that would
+    do if they were free; the cell's verdict then says so.
+    """
+    least = group_size(loop_ns, latency_ns)
+    group = least
+    while group > 1 and group <= _LARGEST_GROUP:
+        if overhead_ns(clock, group) <= MAX_OVERHEAD_SHARE * latency_ns:
+            return group
+        group *= 2
+    return least
 
 
 def group_size(overhead: float, latency_ns: float) -> int:

@@ -27,7 +27,15 @@ class PhaseLimits:
     seconds: Mapping[str, float] = field(default_factory=lambda: DEFAULT_LIMITS_S)
 
     def of(self, phase: str) -> float:
-        return self.seconds.get(phase, self.seconds["prepare"])
+        return self.seconds[self.key_of(phase)]
+
+    def key_of(self, phase: str) -> str:
+        """The phase whose limit counts."""
+        return phase if phase in self.seconds else "prepare"
+
+    def name_of(self, phase: str) -> str:
+        """How the command line writes that phase."""
+        return self.key_of(phase).replace(" ", "-")
 
     def changed(self, seconds: Mapping[str, float]) -> PhaseLimits:
         """These limits with some replaced."""

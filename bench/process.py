@@ -46,6 +46,8 @@ class Outcome:
     output_tail: tuple[str, ...] = ()
     #: how the process ended badly after it had given its result, empty if it did not
     aftermath: str = ""
+    #: Ctrl-C came when the result was there already: keep it, then stop
+    interrupted: bool = False
 
 
 def run_worker(task: Task, on_event: Callable[[Event], None], limits: PhaseLimits | None = None) -> Outcome:
@@ -86,6 +88,7 @@ class Worker:
         self._lost = ""
         self.abandoned = False
         self._aftermath = ""
+        self._interrupted = False
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._pipe, write_end = os.pipe()
         try:
@@ -100,6 +103,7 @@ class Worker:
         finally:
             os.close(write_end)
         _orphans.expect(self._child.pid)
+        self._sentinel = _sentinel(self._child.pid)
         self.deadline = time.monotonic() + limits.of(self._phase)
         self._tell(msgspec.json.encode(task))
 
@@ -154,10 +158,12 @@ class Worker:
         if self.ended:
             return
         if time.monotonic() >= self.deadline:
-            limit = self._limits.of(self._phase)
-            self._lose(f"the worker gave no sign of life for {limit:g} s and was killed (if it only needs longer:"
-                       f" --phase-limit {self._phase.replace(' ', '-')}=SECONDS)")  # fmt: skip
-        elif self._child.poll() is not None and not select.select([self._pipe], [], [], 0)[0]:
+            limit, name = self._limits.of(self._phase), self._limits.name_of(self._phase)
+            self._lose(
+                f"the worker gave no sign of life for {limit:g} s and was killed (if it only needs longer:"
+                f" --phase-limit {name}=SECONDS)"
+            )
+        elif self._exit_status(wait_s=0) is not None and not select.select([self._pipe], [], [], 0)[0]:
             self._lose(self._how_it_died(wait_s=0))
 
     def abandon(self) -> None:
@@ -170,9 +176,8 @@ class Worker:
         self._lost = message
 
     def _how_it_died(self, wait_s: float) -> str:
-        try:
-            code = self._child.wait(timeout=wait_s)
-        except subprocess.TimeoutExpired:
+        code = self._exit_status(wait_s)
+        if code is None:
             return "the worker closed its event pipe without a result"
         if code >= 0:
             return f"the worker ended with exit status {code} without a result"
@@ -182,35 +187,62 @@ class Worker:
             message += " (killed from outside, most often for lack of memory: try a smaller --bs)"
         return message
 
+    def _exit_status(self, wait_s: float) -> int | None:
+        """The exit status, negative for a signal; None while it runs.
+
+        The process is left a zombie, so that its number, and that of its group, stays its own until `__exit__`.
+        """
+        deadline = time.monotonic() + wait_s
+        while True:
+            ended = os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is not None:
+                return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(0.01)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._last is not None and error is None:
-            try:
-                if self._child.wait(timeout=_FAREWELL_S) != 0:
-                    self._aftermath = self._how_it_died(wait_s=0).replace(" without a result", "") + " after its result"
-            except subprocess.TimeoutExpired:
-                self._aftermath = f"the worker did not end within {_FAREWELL_S:g} s after its result and was killed"
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._child.pid, signal.SIGKILL)
-        self._child.wait()
-        with contextlib.suppress(OSError):
-            self._child.stdin.close()  # type: ignore[union-attr]
-        _orphans.end()
-        os.close(self._pipe)
-        self._tail = self._read_tail()
-        self._output.close()
+        try:
+            if self._last is not None and error is None:
+                self._see_off()
+        except KeyboardInterrupt:
+            self._interrupted = True
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+            for process in (self._sentinel, self._child):
+                process.kill()
+                with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in a driver: the kernel keeps it
+                    process.wait(timeout=_FAREWELL_S)
+                with contextlib.suppress(OSError):
+                    process.stdin.close()  # type: ignore[union-attr]
+            _orphans.end()
+            os.close(self._pipe)
+            self._tail = self._read_tail()
+            self._output.close()
+
+    def _see_off(self) -> None:
+        """Let a worker that has said its last word end by itself, and note when it does not end well."""
+        code = self._exit_status(_FAREWELL_S)
+        if code is None:
+            self._aftermath = f"the worker did not end within {_FAREWELL_S:g} s after its result and was killed"
+        elif code != 0:
+            self._aftermath = self._how_it_died(wait_s=0).replace(" without a result", "") + " after its result"
 
     def outcome(self) -> Outcome:
         """How it ended; to be asked after the context was left."""
         if isinstance(self._last, Failed):
             tail = () if self._last.expected else self._tail
-            return Outcome(None, self._phase, self._last.message, self._last.expected, tail)
+            return Outcome(
+                None, self._phase, self._last.message, self._last.expected, tail, interrupted=self._interrupted
+            )
         if self._last is not None:
-            return Outcome(self._last, self._phase, aftermath=self._aftermath)
+            return Outcome(self._last, self._phase, aftermath=self._aftermath, interrupted=self._interrupted)
         return Outcome(None, self._phase, f"{self._lost}.", False, self._tail)
 
     def _read_tail(self) -> tuple[str, ...]:
@@ -219,6 +251,20 @@ class Worker:
         self._output.seek(max(0, size - _TAIL_BYTES))
         lines = self._output.read().decode("utf-8", errors="replace").splitlines()
         return tuple(line for line in lines if line.strip())[-_TAIL_LINES:]
+
+
+def _sentinel(group: int) -> subprocess.Popen[bytes]:
+    """A process that kills a process group when this process is gone, however it went: its standard input then ends.
+
+    The kernel kills the worker itself with its parent, but not what the worker has forked.
+    """
+    code = "import os, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), 9)"
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", code, str(group)],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    _orphans.expect(process.pid)
+    return process
 
 
 @contextlib.contextmanager
@@ -262,9 +308,17 @@ class _Orphans:
         """End those that have been adopted, and what these leave behind in turn."""
         while self._ours is not None and (orphans := _children() - self._ours):
             for pid in orphans:
-                with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                self._ours.add(pid)  # whatever comes of it, it is tried once
+                with contextlib.suppress(ProcessLookupError, ChildProcessError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
-                    os.waitpid(pid, 0)
+                    _reap(pid)
+
+
+def _reap(pid: int) -> None:
+    """Wait for a killed process, but not for one that is stuck in a driver."""
+    deadline = time.monotonic() + 5
+    while os.waitpid(pid, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def _children() -> set[int]:

@@ -69,23 +69,26 @@ def run_cells(
         if task.id in done:
             continue
         observer.cell_started(number, task)
-        record = _measure(task, materials, limits, observer)
+        record, interrupted = _measure(task, materials, limits, observer)
         writer.append(record)
         observer.cell_done(record)
+        if interrupted:
+            raise KeyboardInterrupt
 
 
-def _measure(task: CellTask, materials: Materials, limits: PhaseLimits, observer: Observer) -> CellRecord:
+def _measure(task: CellTask, materials: Materials, limits: PhaseLimits, observer: Observer) -> tuple[CellRecord, bool]:
+    """The cell's record, and whether Ctrl-C came when it was complete already."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
     outcome = run_worker(MeasureTask(cell=task, materials=materials), observer.cell_event, limits)
     if not isinstance(outcome.result, Measured):
         failure = Failure(phase=outcome.phase, message=outcome.message, output_tail=list(outcome.output_tail))
-        return failed_cell(task, failure, started)
+        return failed_cell(task, failure, started), outcome.interrupted
     record = outcome.result.record
     if outcome.aftermath:
         record = replace(record, session=record.session | {"aftermath": outcome.aftermath})
-    if not task.lanes or record.status != "ok":
-        return record
+    if not task.lanes or record.status != "ok" or outcome.interrupted:
+        return record, outcome.interrupted
     together = measure_throughput(task, materials, record, limits, observer.cell_event)
     if isinstance(together, Throughput):
-        return replace(record, throughput=together)
-    return replace(record, throughput_failure=together)
+        return replace(record, throughput=together), False
+    return replace(record, throughput_failure=together), False

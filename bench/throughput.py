@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from backends.base import Precision
 from bench.phases import PhaseLimits
 from bench.plan import CellTask
+from bench.plan import Lane as PlannedLane
 from bench.process import Worker, attend
 from bench.worker import Event, LaneTask, Phase, Ran, Ready
 from bench.workloads.base import Materials
@@ -18,7 +20,7 @@ _NS_PER_S = 1_000_000_000
 #: Between "all are ready" and the common start, for the message to reach every worker.
 _LEAD_S = 0.2
 #: Inferences that every worker should complete in the window, where the time limit allows it.
-_WANTED = 60
+_WANTED = 150
 
 
 def measure_throughput(
@@ -32,9 +34,7 @@ def measure_throughput(
     ready: set[int] = set()
     with ExitStack() as running:
         workers = [
-            running.enter_context(
-                Worker(LaneTask(cell=task, materials=materials, lane=lane, window_s=window_s), limits, lane.cpus)
-            )
+            running.enter_context(Worker(_lane_task(task, materials, record, lane, window_s), limits, lane.cpus))
             for lane in task.lanes
         ]
 
@@ -54,7 +54,10 @@ def measure_throughput(
     lanes = []
     for lane, worker, outcome in zip(task.lanes, workers, outcomes, strict=True):
         if isinstance(outcome.result, Ran):
-            lanes.append(Lane(lane.device, lane.cpus, lane.streams, outcome.result.starts_ns, outcome.result.ends_ns))
+            result, remarks = outcome.result, outcome.result.remarks
+            if outcome.aftermath:
+                remarks = [*remarks, f"on {lane.device} {outcome.aftermath}"]
+            lanes.append(Lane(lane.device, lane.cpus, lane.streams, result.starts_ns, result.ends_ns, remarks))
         elif not worker.abandoned:
             where = f"throughput, {lane.device}, {outcome.phase}"
             return Failure(phase=where, message=outcome.message, output_tail=list(outcome.output_tail))
@@ -62,6 +65,13 @@ def measure_throughput(
         return summarise_throughput(lanes, task.batch, task.chips, record.fps_per_card / task.chips)
     except ValueError as error:
         return Failure(phase="throughput", message=f"{error}.")
+
+
+def _lane_task(
+    task: CellTask, materials: Materials, record: CellRecord, lane: PlannedLane, window_s: float
+) -> LaneTask:
+    executed = Precision(record.identity.precision)
+    return LaneTask(cell=task, materials=materials, lane=lane, window_s=window_s, executed=executed)
 
 
 def _window_s(task: CellTask, latency_s: float) -> float:

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Literal
 
+from backends.base import Device
 from backends.telemetry import (
     HostCounters,
     Monitor,
     Reading,
+    TelemetryUnavailable,
     activity,
     host_counters,
+    open_monitor,
     peak_memory_bytes,
     slowed,
 )
@@ -60,20 +63,32 @@ class ClockGuard:
         self._in_a_row = 0
 
 
+def open_watch(device: Device, address: str) -> Watch:
+    """A watch on that device, with whatever telemetry it has; the host's own on the CPU."""
+    if device.kind == "cpu":
+        return Watch(on_cpu=True)
+    try:
+        return Watch(open_monitor(device, address))
+    except TelemetryUnavailable as error:
+        return Watch(missing=str(error))
+
+
 class Watch:
     """Readings of one device and of the host around one measurement; without a monitor, of the host alone.
 
-    `now` and `sleep` are injected for tests.
+    With `on_cpu` the host is the device. `now` and `sleep` are injected for tests.
     """
 
     def __init__(
         self,
         monitor: Monitor | None = None,
         missing: str = "",
+        on_cpu: bool = False,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._monitor, self._missing, self._now, self._sleep = monitor, missing, now, sleep
+        self._monitor, self._missing, self._on_cpu = monitor, missing, on_cpu
+        self._now, self._sleep = now, sleep
         self._readings: list[tuple[Literal["before", "during", "after"], Reading]] = []
         self._last_read = float("-inf")
         self._begun: HostCounters | None = None
@@ -105,16 +120,16 @@ class Watch:
         self.look("during")
         self._calls = calls
 
-    def clock_is_low(self) -> bool:
-        """Whether the device runs far below its nominal clock for a reason that may pass; looks at most once a second.
+    def clock_is_low(self) -> bool | None:
+        """Whether the device runs far below its nominal clock for a reason that may pass; None without a look.
 
-        A power cap is how a card works under load, and no reason.
+        Looks at most once a second. A power cap is how a card works under load, and no reason.
         """
         if self._now() - self._last_read < _READ_EVERY_S:
-            return False
+            return None
         reading = self.look("during")
         if reading is None or not reading.clock_mhz or not reading.max_clock_mhz:
-            return False
+            return None
         return reading.clock_mhz < LOW_CLOCK * reading.max_clock_mhz and "power cap" not in reading.throttle_reasons
 
     def pause(self, seconds: float) -> None:
@@ -123,32 +138,34 @@ class Watch:
         self._last_read = float("-inf")
 
     def throttling(self) -> tuple[bool | None, str]:
-        """Whether anything held the device or the process back while samples were taken, and what; None if unknown."""
-        verdicts = [slowed(reading) for moment, reading in self._readings if moment == "during"]
-        reasons = sorted({why for moment, r in self._readings if moment == "during" and slowed(r)
-                          for why in r.throttle_reasons})  # fmt: skip
-        found = self._activity()
-        held_back = False
-        if found is not None:
-            if found.quota_throttled_s is not None:
-                held_back = found.quota_throttled_s > MAX_THROTTLED_SHARE * self._elapsed_s()
-                verdicts.append(held_back)
-            if found.thermal_events is not None:
-                verdicts.append(found.thermal_events > 0)
-            if found.quota_throttled_s and held_back:
-                reasons.append(f"the container's CPU quota, for {found.quota_throttled_s:.2g} s")
-            if found.thermal_events:
-                reasons.append(f"{found.thermal_events} thermal events of the CPU")
-        known = [verdict for verdict in verdicts if verdict is not None]
-        return (any(known) if known else None), ", ".join(reasons)
+        """Whether anything held the device or the process back while samples were taken, and what; None if unknown.
 
-    def telemetry(self, batch: int, on_cpu: bool) -> Telemetry:
+        What the host tells can always speak against a measurement, but for it only where the host is the device.
+        """
+        during = [reading for moment, reading in self._readings if moment == "during"]
+        device = [verdict for reading in during if (verdict := slowed(reading)) is not None]
+        reasons = sorted({why for reading in during if slowed(reading) for why in reading.throttle_reasons})
+        host: list[bool] = []
+        found = self._activity()
+        if found is not None and found.quota_throttled_s is not None:
+            host.append(found.quota_throttled_s > MAX_THROTTLED_SHARE * self._elapsed_s())
+            if host[-1]:
+                reasons.append(f"the container's CPU quota, for {found.quota_throttled_s:.2g} s")
+        if found is not None and found.thermal_events is not None:
+            host.append(found.thermal_events > 0)
+            if host[-1]:
+                reasons.append(f"{found.thermal_events} thermal events of the CPU")
+        if any(device + host):
+            return True, ", ".join(reasons)
+        return (False if (host if self._on_cpu else device) else None), ""
+
+    def telemetry(self, batch: int) -> Telemetry:
         """Everything that was seen, for the record; `batch` images were in every inference."""
         used = {moment: reading.memory_used_bytes for moment, reading in self._readings}
         before, during = used.get("before"), used.get("during", used.get("after"))
         host = self._activity()
         joules = self._device_energy_j()
-        if joules is None and on_cpu and host is not None:
+        if joules is None and self._on_cpu and host is not None:
             joules = host.energy_j
         images = self._calls * batch
         return Telemetry(

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import msgspec
 
-from backends.base import BackendError
+from backends.base import BackendError, Precision
 from bench.cell import run_cell
 from bench.errors import UsageError
-from bench.lane import run_lane
+from bench.lane import LaneOrder, run_lane
 from bench.noise import invocation
 from bench.plan import CellTask, Lane, WorkloadSpec
 from bench.workloads import load as load_workload
@@ -52,6 +52,8 @@ class LaneTask(msgspec.Struct, frozen=True, kw_only=True, tag="lane"):
     materials: Materials
     lane: Lane
     window_s: float
+    #: what the cell itself was executed in
+    executed: Precision
 
 
 class NoiseTask(msgspec.Struct, frozen=True, kw_only=True, tag="noise"):
@@ -99,6 +101,8 @@ class Ran(msgspec.Struct, frozen=True, tag="ran"):
 
     starts_ns: list[int]
     ends_ns: list[int]
+    #: what was seen meanwhile that speaks against the figures, in plain words
+    remarks: list[str] = []
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -112,6 +116,7 @@ Event = Phase | Progress | Ready | Measured | Prepared | Ran | Failed
 
 #: Progress is told at most this often, so that neither process spends time on it.
 _PROGRESS_EVERY_S = 1.0
+_MESSAGE_LIMIT = 600
 
 
 class _Channel:
@@ -146,16 +151,17 @@ def main() -> int:
         line = sys.stdin.buffer.readline()
         channel.send(_run(msgspec.json.decode(line, type=PrepareTask | MeasureTask | LaneTask | NoiseTask), channel))
     except (BackendError, UsageError, DatasetError) as error:
-        channel.send(Failed(" ".join(str(error).split()), expected=True))
+        channel.send(Failed(_one_line(str(error)), expected=True))
     except Exception as error:  # the last frame before the process boundary: the parent reports it
         traceback.print_exc()
-        channel.send(Failed(" ".join(f"{type(error).__name__}: {error}".split()), expected=False))
+        channel.send(Failed(_one_line(f"{type(error).__name__}: {error}"), expected=False))
     return 0
 
 
 def _run(task: Task, channel: _Channel) -> Measured | Prepared | Ran:
     match task:
         case PrepareTask():
+            channel.phase("prepare")
             workload = load_workload(task.workload.name)
             cache = Path(task.cache) / CACHE_VERSION
             return Prepared(workload.materialise(task.workload, task.batches, cache, channel.phase))
@@ -170,11 +176,18 @@ def _run(task: Task, channel: _Channel) -> Measured | Prepared | Ran:
                 channel.phase("measure")
                 return begin
 
-            stamps = run_lane(task.cell, task.materials, task.lane, task.window_s, channel.phase, line_up)
+            asked = LaneOrder(task.lane, task.window_s, task.executed)
+            stamps, remarks = run_lane(task.cell, task.materials, asked, channel.phase, line_up)
         case NoiseTask():
             channel.phase("measure")
-            stamps = invocation(task.samples)
-    return Ran(stamps.starts[: stamps.count], stamps.ends[: stamps.count])
+            stamps, remarks = invocation(task.samples), []
+    return Ran(stamps.starts[: stamps.count], stamps.ends[: stamps.count], remarks)
+
+
+def _one_line(text: str) -> str:
+    """An error message as reports can hold it; some runtimes put whole graphs into theirs."""
+    line = " ".join(text.split())
+    return line if len(line) <= _MESSAGE_LIMIT else f"{line[:_MESSAGE_LIMIT]} … ({len(line)} characters)"
 
 
 def _die_with_parent() -> None:

@@ -86,6 +86,18 @@ class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class MeasureLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How long cells warmed up and measured; times in seconds, `half_width` relative to the median."""
+
+    max_time_s: float
+    min_time_s: float
+    min_samples: int
+    half_width: float
+    warmup_calls: int
+    warmup_min_s: float
+    warmup_max_s: float
+
+
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True, tag="run", tag_field="kind"):
     """First line of a run file."""
 
@@ -100,6 +112,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True, tag="run", tag_field=
     cells_planned: int
     skipped: list[Skipped] = []
     conditions: Conditions | None = None
+    limits: MeasureLimits | None = None
+    #: working directory that relative paths in `command` start from
+    folder: str = ""
 
 
 class ResumeRecord(msgspec.Struct, frozen=True, kw_only=True, tag="resumed", tag_field="kind"):
@@ -282,6 +297,10 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     median_latency_ms: float
     queueing: bool
     workers: list[WorkerRate]
+    #: the parts of the window are too short, or too much alike, for the interval to be safe
+    optimistic: bool = False
+    #: what was seen meanwhile that speaks against the figure, in plain words
+    flags: list[str] = []
 
 
 class OutputAccuracy(msgspec.Struct, frozen=True, kw_only=True):

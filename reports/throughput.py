@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.records import Throughput, WorkerRate
-from reports.statistics import mean_interval
+from reports.statistics import autocorrelation_time, mean_interval
 
 #: Parts of the window whose rates give the interval (batch means), and the fewest that can.
-_PARTS = 30
+_PARTS = 15
 _FEWEST_PARTS = 6
+#: Completions of every worker in a part: fewer, and what straddles its edges smooths the rates.
+_IN_A_PART = 10
+#: A part must be this many autocorrelation times long, or the interval is marked optimistic.
+_BATCH_TAUS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class Lane:
     streams: int
     starts_ns: Sequence[int]
     ends_ns: Sequence[int]
+    #: what was seen meanwhile that speaks against the figure, in words
+    remarks: Sequence[str] = ()
 
 
 def images_between(lane: Lane, batch: int, edges_ns: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -36,8 +42,13 @@ def images_between(lane: Lane, batch: int, edges_ns: NDArray[np.float64]) -> NDA
     starts = np.asarray(lane.starts_ns, dtype=np.float64)
     ends = np.asarray(lane.ends_ns, dtype=np.float64)
     # Share of every inference that is over at each edge, summed: (edges, inferences) is kept small edge by edge.
-    done = [np.clip((edge - starts) / (ends - starts), 0.0, 1.0).sum() for edge in edges_ns]
+    done = [np.clip((edge - starts) / np.maximum(ends - starts, 1.0), 0.0, 1.0).sum() for edge in edges_ns]
     return np.diff(np.asarray(done)) * batch
+
+
+def _tau(lane: Lane) -> float:
+    """Autocorrelation time of a lane's latencies, in inferences."""
+    return autocorrelation_time(np.subtract(lane.ends_ns, lane.starts_ns))
 
 
 def _full_from(lane: Lane) -> int:
@@ -60,7 +71,7 @@ def summarise_throughput(lanes: Sequence[Lane], batch: int, chips_per_card: int,
         raise ValueError("the workers were never all at work at once; give more time with --max-time")
     window_s = (end - begin) / 1e9
     fewest = min(len(lane.ends_ns) for lane in lanes)
-    parts = min(_PARTS, fewest)
+    parts = max(1, min(_PARTS, fewest // _IN_A_PART))
     edges = np.linspace(begin, end, parts + 1)
     counted = np.stack([images_between(lane, batch, edges) for lane in lanes])
     images = float(counted.sum())
@@ -80,6 +91,8 @@ def summarise_throughput(lanes: Sequence[Lane], batch: int, chips_per_card: int,
         efficiency=fps / (single_fps * chips),
         median_latency_ms=float(np.median(latencies)) / 1e6,
         queueing=any(lane.streams > 1 for lane in lanes),
+        optimistic=rates is not None and fewest / parts < _BATCH_TAUS * max(map(_tau, lanes)),
+        flags=[remark for lane in lanes for remark in lane.remarks],
         workers=[
             WorkerRate(
                 device=lane.device,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -48,6 +49,7 @@ def choose(options: RunOptions) -> Selection:
 def planned(options: RunOptions, selection: Selection, display: RunDisplay) -> Iterator[Plan]:
     """The plan, while the devices that it needs are this run's alone. Raises UsageError."""
     adopt_orphans()
+    _terminate_as_interrupted()
     with hold(lock_names(selection.variants), options.lock_timeout_s, display.note):
         materials = prepare(options.workload, options.batches, options.cache, options.phase_limits, display)
         for note in materials.info.notes:
@@ -58,6 +60,13 @@ def planned(options: RunOptions, selection: Selection, display: RunDisplay) -> I
         )  # fmt: skip
         display.expect(len(cells))
         yield Plan(materials, cells)
+
+
+def _terminate_as_interrupted() -> None:
+    """Have a cancelled CI job or a closed terminal end as Ctrl-C does: workers stopped, what was measured kept."""
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(name) is signal.SIG_DFL:  # nohup means what it says
+            signal.signal(name, signal.default_int_handler)
 
 
 def measure(

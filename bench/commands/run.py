@@ -15,7 +15,8 @@ from bench.environment import describe_conditions, describe_host, git_state, pac
 from bench.errors import ExitCode, UsageError
 from bench.progress import RunDisplay
 from bench.selection import Selection
-from reports.records import SCHEMA_VERSION, RunRecord
+from bench.stopping import Limits
+from reports.records import SCHEMA_VERSION, MeasureLimits, RunRecord
 from reports.store import RunFileError, RunWriter
 
 
@@ -28,7 +29,7 @@ def run(options: RunOptions, command: Sequence[str]) -> int:
         _output_folder(options.out) as folder,
         RunDisplay() as display,
         planned(options, selection, display) as plan,
-        _new_file(folder, _header(command, plan, selection)) as writer,
+        _new_file(folder, _header(command, plan, selection, options.limits)) as writer,
     ):
         interrupted = measure(plan, writer, options, display)
     return finish(folder, options, interrupted)
@@ -68,7 +69,7 @@ def _new_file(folder: Path, header: RunRecord) -> Iterator[RunWriter]:
         yield writer
 
 
-def _header(command: Sequence[str], plan: Plan, selection: Selection) -> RunRecord:
+def _header(command: Sequence[str], plan: Plan, selection: Selection, limits: Limits) -> RunRecord:
     now = datetime.now(UTC)
     return RunRecord(
         schema=SCHEMA_VERSION,
@@ -82,4 +83,6 @@ def _header(command: Sequence[str], plan: Plan, selection: Selection) -> RunReco
         cells_planned=len(plan.cells),
         skipped=selection.skipped,
         conditions=describe_conditions(),
+        limits=MeasureLimits(**{name: getattr(limits, name) for name in MeasureLimits.__struct_fields__}),
+        folder=str(Path.cwd()),
     )

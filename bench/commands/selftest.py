@@ -67,8 +67,8 @@ def run_selftest(pairs: int, lock_timeout_s: float) -> int:
 def verdict(loop: selftest.LoopResult, spin: selftest.SpinResult, noise: selftest.NoiseResult) -> list[str]:
     """What the figures mean, one sentence a line."""
     lines = [
-        f"The loop is below 0.1 % of any call longer than {loop.bias_ns / 1e6 * 1000:.2g} ms;"
-        " shorter calls are timed in groups.",
+        f"The loop is below 0.1 % of any call longer than {loop.bias_ns / 1e3:.2g} ms; shorter calls are timed in"
+        f" groups, down to {loop.call_ns / 1e3:.2g} ms: below that the cell's verdict says how much the loop adds.",
     ]
     if spin.undisturbed:
         lines.append("A busy wait is timed right: this core is not taken away while a sample runs.")

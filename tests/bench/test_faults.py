@@ -84,6 +84,45 @@ def test_a_crash_after_the_result_keeps_the_result_and_is_told(bench: Bench) -> 
     assert "died of SIGSEGV after its result" in (bench.folder / "o" / "report.md").read_text()
 
 
+def test_a_result_that_is_there_survives_ctrl_c_during_the_farewell(bench: Bench) -> None:
+    process = bench.start("--model", bench.model, "--backend", "slowatexit", "ort", "--bs", "1", *FAST, "--out", "o")
+    path = bench.folder / "o" / "run.jsonl"
+    deadline = time.monotonic() + 120
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(6)  # measured long ago; the worker sleeps in its clean-up
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert [cell.status for cell in store.read(path).cells] == ["ok"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+def test_nothing_that_a_worker_forked_outlives_the_parent(bench: Bench, how: signal.Signals) -> None:
+    orphan = bench.folder / "orphan"
+    bench.environment["ORPHAN_FILE"] = str(orphan)
+    process = bench.start("--model", bench.model, "--backend", "forks", "--bs", "1", "--max-time", "60", "--out", "o")
+    deadline = time.monotonic() + 120
+    while not (orphan.exists() and orphan.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(how)
+    _, error = process.communicate(timeout=60)
+    while _alive(int(orphan.read_text())) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _alive(int(orphan.read_text()))
+    if how != signal.SIGKILL:
+        assert process.returncode == 130
+        assert "--resume o" in error
+
+
+def test_an_endless_message_is_cut(bench: Bench) -> None:
+    done = bench("--model", bench.model, "--backend", "talkative", "--bs", "1", *FAST, "--out", "o", code=2)
+    (cell,) = store.read(bench.folder / "o").cells
+    assert cell.failure is not None
+    assert cell.failure.message.endswith("(100013 characters)")
+    assert len(done.stderr) < 3000
+
+
 def test_no_worker_outlives_a_parent_that_is_killed(bench: Bench) -> None:
     process = bench.start("--model", bench.model, "--backend", "slow", "--bs", "1", "--max-time", "60", "--out", "o")
     deadline = time.monotonic() + 120

@@ -83,6 +83,35 @@ def test_only_the_window_in_which_all_were_at_work_counts() -> None:
         summarise_throughput([early, apart], 1, 2, single_fps=1e8)
 
 
+def two_lanes(generator: np.random.Generator, count: int, phi: float) -> list[Lane]:
+    lanes = []
+    for chip in range(2):
+        noise = generator.normal(size=count)
+        for i in range(1, count):
+            noise[i] = phi * noise[i - 1] + np.sqrt(1 - phi**2) * noise[i]
+        ends = np.cumsum(1e6 * (1 + 0.1 * noise)).astype(int)
+        lanes.append(Lane(f"npu:{chip}", [], 1, [0, *ends[:-1].tolist()], ends.tolist()))
+    return lanes
+
+
+@pytest.mark.parametrize(("count", "phi", "at_least"), [(150, 0.0, 0.92), (1000, 0.0, 0.92), (2000, 0.8, 0.90)])
+def test_the_interval_of_the_rate_covers_it(count: int, phi: float, at_least: float) -> None:
+    generator, hits, trials = np.random.default_rng(5), 0, 300
+    for _ in range(trials):
+        found = summarise_throughput(two_lanes(generator, count, phi), 1, 2, single_fps=1000)
+        assert found.fps_low is not None
+        assert found.fps_high is not None
+        hits += found.fps_low <= 2000 <= found.fps_high
+    assert at_least <= hits / trials <= 0.99
+
+
+def test_an_interval_is_marked_or_left_out_where_it_cannot_be_had() -> None:
+    generator = np.random.default_rng(5)
+    assert summarise_throughput(two_lanes(generator, 50, 0.0), 1, 2, 1000).fps_low is None
+    assert summarise_throughput(two_lanes(generator, 300, 0.9), 1, 2, 1000).optimistic
+    assert not summarise_throughput(two_lanes(generator, 3000, 0.5), 1, 2, 1000).optimistic
+
+
 @given(
     durations=st.lists(st.integers(1, 10**9), min_size=1, max_size=50),
     cuts=st.lists(st.floats(0, 1), max_size=10),
@@ -151,6 +180,14 @@ def test_a_chip_that_fails_costs_the_throughput_and_not_the_latency(bench: Bench
     assert "npu:2" in cell.throughput_failure.phase
     assert "507033" in cell.throughput_failure.message
     assert "507033" in (bench.folder / "o" / "report.md").read_text()
+
+
+def test_chips_that_are_all_the_same_one_are_found_out(bench: Bench) -> None:
+    bench("--model", bench.model, "--backend", "onechipelsewhere", "--bs", "1", "--chips", "2", *FAST, "--out", "o")
+    (cell,) = store.read(bench.folder / "o").cells
+    assert cell.throughput is None
+    assert cell.throughput_failure is not None
+    assert "asked for npu:1, the session runs on npu:0" in cell.throughput_failure.message
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,17 @@ def test_group_size_keeps_the_overhead_below_a_thousandth() -> None:
     assert overhead.group_size(overhead=0, latency_ns=0) == 1
 
 
+def test_the_group_that_is_chosen_keeps_the_measured_overhead_below_a_thousandth() -> None:
+    """Whatever this machine's overhead is: a call of 2/3 of a thousand of them needs more than the formula's group."""
+    alone = overhead.overhead_ns(PERF_CLOCK)
+    for share in (0.5, 0.8, 1.2):
+        latency = 1000 * alone * share
+        group = overhead.choose_group(PERF_CLOCK, alone, latency)
+        assert group >= overhead.group_size(alone, latency)
+        assert (group == 1) == (share > 1)
+    assert overhead.choose_group(PERF_CLOCK, alone, alone) >= 1000, "no group helps a call of the loop's own length"
+
+
 def test_block_ends_at_the_deadline_and_goes_on_where_it_stopped() -> None:
     session = VirtualSession(VirtualClock(), enqueue_ns=0)
     stamps = timing.Stamps(100)

@@ -93,7 +93,7 @@ def test_a_power_cap_is_how_a_card_works_and_discards_nothing() -> None:
 def test_a_monitor_that_is_slow_to_read_is_left_alone_while_samples_are_taken() -> None:
     watch, monitor, _, _ = measure([FULL], light=False)
     assert monitor.reads == 2
-    assert [reading.moment for reading in watch.telemetry(1, on_cpu=False).readings] == ["before", "after"]
+    assert [reading.moment for reading in watch.telemetry(1).readings] == ["before", "after"]
 
 
 def test_readings_are_at_least_a_second_apart() -> None:
@@ -102,15 +102,32 @@ def test_readings_are_at_least_a_second_apart() -> None:
     assert monitor.reads <= 4 + seconds + 1
 
 
+def test_not_throttled_is_only_said_of_a_device_that_somebody_looked_at() -> None:
+    """The host's quota and heat say nothing of a card; nor does a look before and after."""
+    unlimited = Reading(throttle_reasons=("none",))
+    assert measure([unlimited])[0].throttling() == (False, "")
+    assert measure([Reading(power_w=30.0)])[0].throttling() == (None, "")
+    assert measure([unlimited], light=False)[0].throttling() == (None, "")
+    assert measure([LOW])[0].throttling()[0] is True
+
+
+def test_all_samples_since_the_last_good_look_are_discarded() -> None:
+    # A clock that was low from the start (before, begin): not even the samples before the first look stay.
+    _, _, _, samples = measure([LOW, LOW, LOW, LOW, FULL])
+    assert samples.discarded_blocks == 2
+    # Seconds are counted from the beginning, so two that were thrown away leave one block, and what it takes to 2 s.
+    assert len(samples.samples_ns) < 1_000
+
+
 def test_energy_per_image_is_the_counters_difference_over_the_images() -> None:
     watch, _, _, samples = measure([Reading(energy_j=100.0), Reading(energy_j=110.0), Reading(energy_j=150.0)])
     images = 4 * len(samples.samples_ns)
-    assert watch.telemetry(4, on_cpu=False).energy_per_image_j == pytest.approx(40.0 / images)
+    assert watch.telemetry(4).energy_per_image_j == pytest.approx(40.0 / images)
 
 
 def test_energy_from_power_where_there_is_no_counter() -> None:
     watch, _, _, _ = measure([*repeat(Reading(power_w=50.0), 3)])
-    found = watch.telemetry(4, on_cpu=False).energy_per_image_j
+    found = watch.telemetry(4).energy_per_image_j
     # Virtual time: the host's counters saw next to none of it, so only the sign is known.
     assert found is not None
     assert found > 0
@@ -118,14 +135,14 @@ def test_energy_from_power_where_there_is_no_counter() -> None:
 
 def test_device_memory_is_what_the_model_added() -> None:
     watch, _, _, _ = measure([Reading(memory_used_bytes=100), Reading(memory_used_bytes=350)])
-    assert watch.telemetry(4, on_cpu=False).device_memory_bytes == 250
+    assert watch.telemetry(4).device_memory_bytes == 250
 
 
 def test_without_a_monitor_the_host_is_watched_all_the_same() -> None:
     session = VirtualSession(VirtualClock())
-    watch = Watch(missing="nobody looks")
+    watch = Watch(missing="nobody looks", on_cpu=True)
     take_samples(session, Scope.COMPUTE, feeds(8), Limits.quick(), session.clock, quiet, watch)
-    seen = watch.telemetry(1, on_cpu=True)
+    seen = watch.telemetry(1)
     assert seen.missing == "nobody looks"
     assert seen.activity is not None
     assert seen.activity.own_cores is not None

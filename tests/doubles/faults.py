@@ -104,6 +104,36 @@ class CrashAtExit(Good):
         return super().open(artifact, device, options)
 
 
+class SlowAtExit(Good):
+    """Right to the end, then takes its time to clean up."""
+
+    name = "slowatexit"
+
+    def open(self, artifact, device, options):
+        atexit.register(time.sleep, 20)
+        return super().open(artifact, device, options)
+
+
+class Forks(Good):
+    """Leaves a process in its own group that goes on whatever becomes of the worker."""
+
+    name = "forks"
+
+    def on_enqueue(self, calls):
+        if calls == 1 and os.fork() == 0:
+            open(os.environ["ORPHAN_FILE"], "w").write(str(os.getpid()))
+            time.sleep(3600)
+        time.sleep(0.2)
+
+
+class Talkative(Good):
+    name = "talkative"
+
+    def on_enqueue(self, calls):
+        if calls == ORDER:
+            raise DeviceError("the graph is: " + "node " * 20000)
+
+
 class Unsteady(Good):
     """Becomes a third faster half-way."""
 
@@ -130,10 +160,6 @@ class _Chip(_Session):
     busy_until = 0.0
 
     def enqueue(self):
-        super_answer = self._answer
-        if super_answer is None:
-            names = [spec.name for spec in self.outputs]
-            self._answer = dict(zip(names, self._evaluator.run(names, self._feeds)))
         _Chip.busy_until = self._mine = max(_Chip.busy_until, time.perf_counter()) + 0.004
 
     def synchronize(self):
@@ -157,6 +183,15 @@ class Chips(Good):
         return session
 
 
+class OneChipElsewhere(Chips):
+    """Chips beyond the first really run on the first."""
+
+    name = "onechipelsewhere"
+
+    def open(self, artifact, device, options):
+        return super().open(artifact, Device("npu", 0), options)
+
+
 class OneBadChip(Chips):
     name = "onebadchip"
 
@@ -170,6 +205,7 @@ _NAMES = {
     "abort": "Abort", "hang": "Hang", "hangload": "HangInLoad", "oom": "OutOfMemory", "nomemory": "NoMemory",
     "exit0": "Exit0", "garbage": "Garbage", "orphans": "Orphans", "crashatexit": "CrashAtExit",
     "unsteady": "Unsteady", "elsewhere": "Elsewhere", "chips": "Chips", "onebadchip": "OneBadChip",
+    "onechipelsewhere": "OneChipElsewhere", "slowatexit": "SlowAtExit", "forks": "Forks", "talkative": "Talkative",
 }  # fmt: skip
 
 
