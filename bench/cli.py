@@ -7,14 +7,19 @@ of which the import of the alternatives alone takes 120.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from bench.errors import ExitCode, UsageError
 from bench.phases import PHASES
 
+#: 128 + SIGPIPE
+_CLOSED_PIPE = 141
 COMMANDS = ("run", "backends", "report", "selftest")
 
 _EXAMPLE = """\
@@ -24,7 +29,7 @@ options of the default command: python -m bench run --help
 """
 _EPILOG = """\
 exit status: 0 done; 1 a cell's outputs are wrong; 2 usage, bad input, or nothing measured;
-3 inconclusive; 130 interrupted (what was measured is kept).
+3 inconclusive; 130 interrupted (what was measured is kept); 141 standard output was closed.
 """
 
 
@@ -197,8 +202,42 @@ def parse(given: Sequence[str]) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit status."""
+    """Entry point; returns the exit status: 141, as a shell's own for SIGPIPE, when nobody reads the output any more.
+
+    Then the answer did not arrive, so it is neither 0 nor 1, which means wrong outputs.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a ± that the terminal lacks must not cost hours of measuring
+    try:
+        status = _answer(given)
+        print(end="", flush=True)
+        return status
+    except SystemExit as ended:
+        # rich ends the process with 1 for a closed pipe
+        if not isinstance(ended.__context__, BrokenPipeError):
+            raise
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        _discard(sys.stdout)
+        print(f"bench: cannot write to standard output: {error.strerror or error}; redirect it.", file=sys.stderr)
+        return ExitCode.USAGE
+    _discard(sys.stdout)
+    _discard(sys.stderr)
+    return _CLOSED_PIPE
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what is still buffered go nowhere, or Python would fail on it once more when it exits."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _answer(given: list[str]) -> int:
     options = parse(given)
     try:
         return _dispatch(options, given)
@@ -208,7 +247,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        raise
     except OSError as error:
+        print(end="", flush=True)  # raises again when standard output is what failed
         # The last resort; places that can say more about a file do so themselves.
         where = f" ({error.filename})" if error.filename else ""
         print(f"bench: {error.strerror or error}{where}; check the place and its free space.", file=sys.stderr)

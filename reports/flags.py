@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.records import CellRecord
+from reports.records import CellRecord, Run
 
 
 def short(cell: CellRecord) -> list[str]:
@@ -50,6 +50,16 @@ def in_words(cell: CellRecord) -> list[str]:
     if not flags.accuracy:
         words.append("its outputs are wrong")
     return words
+
+
+def unchecked(run: Run) -> str:
+    """One sentence for all cells of a run file that is older than the verdicts; empty where there are none."""
+    measured = [cell for cell in run.cells if cell.status == "ok"]
+    old = [cell for cell in measured if cell.flags is None]
+    if not old:
+        return ""
+    which = "none of its cells was" if len(old) == len(measured) else f"{len(old)} of its cells were not"
+    return f"The run file (schema {run.run.schema}) is older than these checks: {which} held to them; measure again."
 
 
 def comparable(cell: CellRecord) -> bool:

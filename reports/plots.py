@@ -23,12 +23,12 @@ _MOST_POINTS = 4000
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
-def names(run: Run) -> list[str]:
-    """File names that `draw` writes: `<scope>-<kind>.png` for every scope with a figure."""
-    return [f"{table.scope}-{kind}.png" for table in _drawable(run) for kind in _KINDS]
+def names(run: Run, prefix: str = "") -> list[str]:
+    """File names that `draw` writes: `<prefix><scope>-<kind>.png` for every scope with a figure."""
+    return [f"{prefix}{table.scope}-{kind}.png" for table in _drawable(run) for kind in _KINDS]
 
 
-def draw(run: Run, folder: Path) -> list[Path]:
+def draw(run: Run, folder: Path, prefix: str = "") -> list[Path]:
     """Write the plots into `folder`, each whole or not at all, and return their paths. Raises OSError."""
     # The object interface, not pyplot: no global state, and no display is ever looked for.
     from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ def draw(run: Run, folder: Path) -> list[Path]:
                 axes = figure.subplots()
                 fill(axes, table)
                 _dress(axes, table, run)
-            path = folder / f"{table.scope}-{kind}.png"
+            path = folder / f"{prefix}{table.scope}-{kind}.png"
             with atomic_path(path) as temporary:
                 figure.savefig(temporary, format="png")
             written.append(path)

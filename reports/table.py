@@ -121,17 +121,20 @@ def by_scope(run: Run, include_flagged: bool = False) -> list[ScopeTable]:
 def find_baseline(table: ScopeTable, name: str | None) -> Column | None:
     """The column that ratios are against.
 
-    With a name: the column of exactly that label, else the first of that backend, else None. Without: the first that
-    has a figure.
+    With a name: the column of exactly that label, else the first of that backend, else None. Without: the first with
+    a figure that no verdict went against, else the first with a figure.
     """
     if name is not None:
         exact = [column for column in table.columns if column.label == name]
         same_backend = [column for column in table.columns if column.label.partition(":")[0] == name]
         return next(iter(exact + same_backend), None)
+    with_figure: list[tuple[Column, list[CellRecord]]] = []
     for column in table.columns:
-        if any(table.fps(batch, column) is not None for batch in table.batches):
-            return column
-    return None
+        cells = [cell for batch in table.batches if (cell := table.cell(batch, column)) is not None]
+        if figures := [cell for cell in cells if cell.status == "ok" and cell.fps_per_card is not None]:
+            with_figure.append((column, figures))
+    sound = [column for column, cells in with_figure if any(map(flags.comparable, cells))]
+    return next(iter(sound + [column for column, _ in with_figure]), None)
 
 
 def frame(run: Run) -> pd.DataFrame:
@@ -156,6 +159,7 @@ def frame(run: Run) -> pd.DataFrame:
                 "mean_ms": latency.mean_ms if latency else None,
                 "best_ms": latency.best_ms if latency else None,
                 "p90_ms": latency.p90_ms if latency else None,
+                "p95_ms": latency.p95_ms if latency else None,
                 "p99_ms": latency.p99_ms if latency else None,
                 "p99_upper99_ms": latency.p99_upper99_ms if latency else None,
                 "mean_low_ms": latency.mean_low_ms if latency else None,

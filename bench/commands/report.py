@@ -13,6 +13,8 @@ from reports import markdown, plots, store, table, terminal
 from reports.files import atomic_path
 from reports.records import Run
 
+_RUN_FILE = "run.jsonl"
+
 
 def canonical_label(text: str) -> str:
     """A backend label with its alias resolved: `ov:threads=1` -> `openvino:threads=1`. Raises UsageError."""
@@ -31,17 +33,23 @@ def read_run(path: Path) -> Run:
         raise UsageError(str(error)) from None
 
 
-def write_report(run: Run, folder: Path, baseline: str | None, include_flagged: bool = False) -> Path:
+def write_report(
+    run: Run, folder: Path, baseline: str | None, include_flagged: bool = False, source: str = _RUN_FILE
+) -> Path:
     """Write report.md, cells.csv and the plots into `folder`, each whole or not at all; returns the report's path.
 
-    Raises UsageError, for an unknown baseline before anything is written.
+    Beside a run file `source` of another name than run.jsonl, they are named after it: `a-report.md` for `a.jsonl`.
+    Raises UsageError, for an unknown baseline or a report that is not ours before anything is written.
     """
+    prefix = "" if source == _RUN_FILE else f"{Path(source).stem}-"
+    path = folder / f"{prefix}report.md"
     try:
-        text = markdown.render(run, [folder / name for name in plots.names(run)], baseline, include_flagged)
-        plots.draw(run, folder)
-        with atomic_path(folder / "cells.csv") as csv:
+        pictures = [folder / name for name in plots.names(run, prefix)]
+        text = markdown.render(run, pictures, baseline, include_flagged, source)
+        _refuse_foreign(path)
+        plots.draw(run, folder, prefix)
+        with atomic_path(folder / f"{prefix}cells.csv") as csv:
             table.frame(run).to_csv(csv, index=False)
-        path = folder / "report.md"
         with atomic_path(path) as report:
             report.write_text(text, encoding="utf-8")
     except markdown.UnknownBaseline as error:
@@ -49,9 +57,20 @@ def write_report(run: Run, folder: Path, baseline: str | None, include_flagged: 
     except OSError as error:
         raise UsageError(
             f"cannot write the report in {folder}: {error.strerror or error}; free some space, then run:"
-            f" python -m bench report {folder}"
+            f" python -m bench report {folder if source == _RUN_FILE else folder / source}"
         ) from error
     return path
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raise UsageError for a file that bench did not write; OSError where it cannot be read."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first = file.readline(1000).rstrip()
+    older = first.startswith("# ") and first.endswith(": latency and FPS per card")
+    if first != markdown.MARK and not older:
+        raise UsageError(f"{path} was not written by bench and is not overwritten; move it away, or the run file.")
 
 
 def show_tables(run: Run, baseline: str | None, include_flagged: bool = False) -> None:
@@ -66,9 +85,9 @@ def show_tables(run: Run, baseline: str | None, include_flagged: bool = False) -
 def rewrite_report(path: Path, baseline: str | None, include_flagged: bool = False) -> int:
     """Read a run and write its report again. Raises UsageError."""
     run = read_run(path)
-    folder = path if path.is_dir() else path.parent
+    file = store.run_file(path)
     label = canonical_label(baseline) if baseline else None
-    report = write_report(run, folder, label, include_flagged)
+    report = write_report(run, file.parent, label, include_flagged, file.name)
     show_tables(run, label, include_flagged)
     print(f"report: {report}")
     return ExitCode.DONE

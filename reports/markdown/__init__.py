@@ -12,15 +12,24 @@ from reports.markdown.speed import fps, latency, pictures, throughput
 from reports.records import Run
 from reports.table import by_scope, find_baseline
 
-__all__ = ["UnknownBaseline", "render", "table_lines"]
+__all__ = ["MARK", "UnknownBaseline", "render", "table_lines"]
+
+#: First line of every report, invisible when rendered: what begins so is ours, and may be written anew.
+MARK = "<!-- written by bench -->"
 
 
 class UnknownBaseline(ValueError):  # noqa: N818 - reads as what is wrong
     """`--baseline` names a backend that the run does not hold."""
 
 
-def render(run: Run, plots: Sequence[Path], baseline: str | None = None, include_flagged: bool = False) -> str:
-    """The report. Plots are linked by file name, so they must lie beside it.
+def render(
+    run: Run,
+    plots: Sequence[Path],
+    baseline: str | None = None,
+    include_flagged: bool = False,
+    source: str = "run.jsonl",
+) -> str:
+    """The report. Plots are linked by file name, so they must lie beside it; so does `source`, the run file.
 
     Cells that a verdict went against are left out of ratios unless `include_flagged`. Raises UnknownBaseline when
     `baseline` is no column of the run.
@@ -32,5 +41,5 @@ def render(run: Run, plots: Sequence[Path], baseline: str | None = None, include
             known = ", ".join(other.label for other in table.columns)
             raise UnknownBaseline(f"--baseline {baseline}: the run holds {known}; name one of these.")
         sections += [latency(table), fps(table, column), throughput(table), pictures(table, plots)]
-    sections += [every_cell(run), accuracy(run), telemetry(run), problems(run), method(run)]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    sections += [every_cell(run), accuracy(run), telemetry(run), problems(run), method(run, source)]
+    return MARK + "\n" + "\n\n".join(section for section in sections if section) + "\n"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 
 from reports.host import conditions_in_words
-from reports.markdown.format import name_of, table_lines
-from reports.records import CellRecord, Run
+from reports.markdown.format import clean, code, name_of, table_lines
+from reports.records import CellRecord, Failure, MeasureLimits, Run
 
 
 def title(run: Run) -> str:
     workload = run.run.workload
-    lines = [f"# {workload.name}: latency and FPS per card", ""]
+    lines = [f"# {clean(workload.name)}: latency and FPS per card", ""]
     if any(cell.provenance == "simulated" for cell in run.cells):
         lines += ["> **SIMULATED: some figures below come from a test double, not from a device.**", ""]
     if len(run.cells) < run.run.cells_planned:
@@ -19,8 +19,9 @@ def title(run: Run) -> str:
             f"> **Unfinished: {len(run.cells)} of {run.run.cells_planned} cells were measured"
             " before the run was interrupted.**", "",
         ]  # fmt: skip
-    lines += [f"- Model: {workload.model}", f"- Inputs: {workload.inputs}", f"- Reference: {workload.reference}"]
-    lines += [f"- **Note:** {note}" for note in workload.notes]
+    told = {"Model": workload.model, "Inputs": workload.inputs, "Reference": workload.reference}
+    lines += [f"- {name}: {clean(text)}" for name, text in told.items()]
+    lines += [f"- **Note:** {clean(note)}" for note in workload.notes]
     return "\n".join(lines)
 
 
@@ -38,7 +39,7 @@ def environment(run: Run) -> str:
         ("Python", host.python),
         ("Packages", ", ".join(f"{name} {version}" for name, version in header.packages.items())),
         ("Harness", git),
-        ("Command", f"`{shlex.join(header.command)}`"),
+        ("Command", code(shlex.join(header.command))),
     ]
     return "## Environment\n\n" + table_lines(("", ""), rows).replace("--:|", ":--|", 1)
 
@@ -48,12 +49,12 @@ def _chips(cell: CellRecord) -> str:
 
 
 def problems(run: Run) -> str:
-    lines = [f"- `{skipped.backend}` was not measured: {skipped.reason}" for skipped in run.run.skipped]
+    lines = [f"- {code(skipped.backend)} was not measured: {skipped.reason}" for skipped in run.run.skipped]
     for cell in run.cells:
         name = name_of(cell)
         if cell.failure:
             lines.append(f"- {name} failed in phase '{cell.failure.phase}': {cell.failure.message}")
-            lines += [f"  - `{line}`" for line in cell.failure.output_tail]
+            lines += _tail(cell.failure)
         elif cell.status == "wrong":
             lines.append(f"- {name}: the outputs are wrong, so it has no speed.")
         if cell.asked_precision != cell.identity.precision:
@@ -70,7 +71,7 @@ def problems(run: Run) -> str:
             lines.append(
                 f"- {name_of(cell)}: no measured throughput, failed in phase '{failed.phase}': {failed.message}"
             )
-            lines += [f"  - `{line}`" for line in failed.output_tail]
+            lines += _tail(failed)
         if cell.samples and cell.samples.discarded_blocks:
             lines.append(
                 f"- {name_of(cell)}: {cell.samples.discarded_blocks} blocks of samples were thrown away, taken while"
@@ -79,10 +80,20 @@ def problems(run: Run) -> str:
         if "aftermath" in cell.session:
             lines.append(f"- {name_of(cell)}: {cell.session['aftermath']}.")
     lines += [f"- {warning}" for warning in run.warnings]
-    return "## What to know\n\n" + "\n".join(lines) if lines else ""
+    return "## What to know\n\n" + "\n".join(map(_bullet, lines)) if lines else ""
 
 
-def method(run: Run) -> str:
+def _bullet(line: str) -> str:
+    """The line cleaned, at its depth in the list."""
+    return " " * (len(line) - len(line.lstrip(" "))) + clean(line)
+
+
+def _tail(failure: Failure) -> list[str]:
+    """What the worker printed last, below its failure."""
+    return [f"  - {code(line)}" for line in failure.output_tail if clean(line)]
+
+
+def method(run: Run, source: str) -> str:
     """How the figures were obtained, and the settings of each session."""
     samples = [cell.samples for cell in run.cells if cell.samples]
     shares = [s.overhead_ns for s in samples]
@@ -102,13 +113,27 @@ def method(run: Run) -> str:
         " `end-to-end`: with the copies to and from the device, over 8 different batches in turn.",
         f"- Clock: the host's (`perf_counter_ns`); the loop itself adds {overhead} to a call (measured, not"
         " subtracted). Warm-up, building, loading and the first call are not in the samples.",
-        "- Warm-up: ten calls and half a second, or half of the cell's time limit if that is shorter. Then measuring"
-        " goes on until the median is known to ±1 % with at least 100 samples in 2 s, or the time limit is reached.",
+        _stopping(run.run.limits),
         "- Steady: the start is cut off where that makes the mean more certain (MSER-5); what is left must be at least"
         " half of the samples, and the medians of its quarters must lie within 2 % of each other.",
         "- Intervals cover the true value in 95 of 100 cases; the median's by order statistics of as many samples as"
         " the autocorrelation leaves, the mean's by batch means.",
-        "- Provenance: measured by this harness, unless a column says otherwise. Every sample is in `run.jsonl`.",
-        *[f"- {name}: {text}" for name, text in settings.items()],
+        f"- Provenance: measured by this harness, unless a column says otherwise. Every sample is in {code(source)}.",
+        *[f"- {clean(f'{name}: {text}')}" for name, text in settings.items()],
     ]
     return "\n".join(lines)
+
+
+def _stopping(limits: MeasureLimits | None) -> str:
+    """When warming up and measuring ended; without numbers where the run does not hold them."""
+    if limits is None:
+        return (
+            "- Warm-up first. Then measuring goes on until the median is known well enough and the samples are steady,"
+            " or the time limit is reached."
+        )
+    return (
+        f"- Warm-up: at least {limits.warmup_calls} calls and {limits.warmup_min_s:g} s, but no longer than"
+        f" {limits.warmup_max_s:g} s. Then measuring goes on until the median is known to "
+        f"±{limits.half_width * 100:g} % and steady, with at least {limits.min_samples} samples in"
+        f" {limits.min_time_s:g} s, or {limits.max_time_s:g} s have passed."
+    )

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from reports import flags
 from reports.host import activity_in_words
-from reports.markdown.format import name_of, number, table_lines
+from reports.markdown.format import clean, name_of, number, plus_minus, table_lines
 from reports.records import CellRecord, DeviceReading, Run, Telemetry
 
 _GIB = 2**30
 _MIB = 2**20
+_IDLE = "before/after only"
+#: From here on what others did is told beside the verdicts.
+_BUSY_CORES = 0.5
+_BUSY_STEAL = 0.05
 
 
 def verdicts(run: Run, include_flagged: bool) -> str:
@@ -16,24 +20,68 @@ def verdicts(run: Run, include_flagged: bool) -> str:
     measured = [cell for cell in run.cells if cell.status == "ok"]
     if not measured:
         return ""
-    flagged = [cell for cell in measured if flags.short(cell)]
-    lines = ["## Verdicts", ""]
-    good = len(measured) - len(flagged)
-    lines.append(
-        f"**{good} of {len(measured)} measured cells hold up**: steady, their median known to ±1 %, not held back,"
-        " run where they were asked to, outputs right."
-    )
-    if flagged:
-        consequence = (
-            "They are in the ratios below only because `--include-flagged` was given."
+    checked = [cell for cell in measured if cell.flags]
+    flagged = [cell for cell in checked if flags.short(cell)]
+    old = flags.unchecked(run)
+    paragraphs = ["## Verdicts", _headline(run, checked, flagged), f"⚠ {old}" if old else "", _noise(measured)]
+    if flagged or old:
+        paragraphs.append(
+            "Flagged cells (⚠) are in the ratios below only because `--include-flagged` was given."
             if include_flagged
-            else "Their figures are shown, but left out of ratios."
+            else "The figures of flagged cells (⚠) are shown, but left out of ratios."
         )
-        lines += ["", f"{consequence} What speaks against them:", ""]
-        lines += [f"- ⚠ {name_of(cell)}: {'; '.join(flags.in_words(cell))}." for cell in flagged]
-        if any(cell.flags and not (cell.flags.converged and cell.flags.steady) for cell in flagged):
-            lines += ["", "More time (`--max-time`) or a quieter machine makes intervals narrower."]
-    return "\n".join(lines)
+    if flagged:
+        paragraphs[-1] += " What speaks against these cells:"
+        paragraphs.append(
+            "\n".join(f"- ⚠ {name_of(cell)}: {clean('; '.join(flags.in_words(cell)))}." for cell in flagged)
+        )
+    if any(cell.flags and not (cell.flags.converged and cell.flags.steady) for cell in flagged):
+        paragraphs.append("More time (`--max-time`) or a quieter machine makes intervals narrower.")
+    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+
+
+def _headline(run: Run, checked: list[CellRecord], flagged: list[CellRecord]) -> str:
+    """How many of the checked cells hold up, claiming only what was found out about them."""
+    if not checked:
+        return ""
+    total, good = len(checked), len(checked) - len(flagged)
+    sound = [cell for cell in checked if cell not in flagged]
+    unknown = sum(1 for cell in sound if cell.flags and cell.flags.throttled is None)
+    held = "" if unknown else "not held back, "
+    known = f"±{run.run.limits.half_width * 100:g} %" if run.run.limits else "±1 %"
+    claims = f"steady, the median known to {known}, {held}run where asked to, outputs right"
+    if not good:
+        none = (
+            "The one measured cell does not hold up" if total == 1 else f"None of the {total} measured cells holds up"
+        )
+        return f"**{none}**. Holding up means: {claims}."
+    if good == total:
+        count = "The one measured cell holds up" if total == 1 else f"All {total} measured cells hold up"
+    else:
+        count = f"{good} of {total} measured cells {'holds' if good == 1 else 'hold'} up"
+    text = f"**{count}**: {claims}."
+    if not unknown:
+        return text
+    if unknown == good:
+        return text + (" Whether it was throttled is not known" + (f" for any of these {good}." if good > 1 else "."))
+    return f"{text} Whether it was throttled is not known for {unknown} of them; the others were not held back."
+
+
+def _noise(measured: list[CellRecord]) -> str:
+    """One sentence about cells that shared the machine; no verdict, but a reader should see it beside them."""
+    activities = [cell.telemetry.activity for cell in measured if cell.telemetry and cell.telemetry.activity]
+    cores = [a.other_cores for a in activities if a.other_cores is not None and a.other_cores > _BUSY_CORES]
+    steal = [a.steal_share for a in activities if a.steal_share is not None and a.steal_share > _BUSY_STEAL]
+    parts = []
+    if cores:
+        parts.append(f"during {_cells(cores)} others used more than half a core (up to {max(cores):.1f})")
+    if steal:
+        parts.append(f"during {_cells(steal)} the hypervisor took more than 5 % of the time (up to {max(steal):.0%})")
+    return f"Not a quiet machine: {', '.join(parts)}; see Telemetry." if parts else ""
+
+
+def _cells(values: list[float]) -> str:
+    return "1 cell" if len(values) == 1 else f"{len(values)} cells"
 
 
 def every_cell(run: Run) -> str:
@@ -46,14 +94,12 @@ def every_cell(run: Run) -> str:
         interval = "-"
         if figures.median_low_ms is not None and figures.median_high_ms is not None:
             interval = f"{figures.median_low_ms:.4g} to {figures.median_high_ms:.4g}"
-        mean = f"{figures.mean_ms:.4g}"
-        if figures.mean_low_ms is not None and figures.mean_high_ms is not None:
-            mean += f" ±{(figures.mean_high_ms - figures.mean_low_ms) / (2 * figures.mean_ms):.1%}"
-            mean += " (optimistic)" if figures.mean_optimistic else ""
+        spread = plus_minus(figures.mean_low_ms, figures.mean_high_ms, figures.mean_ms, figures.mean_optimistic)
+        mean = f"{figures.mean_ms:.4g}{spread}"
         rows.append(
             (
                 name_of(cell), f"{figures.median_ms:.4g}", interval, mean, f"{figures.best_ms:.4g}",
-                number(figures.p90_ms, "{:.4g}"), number(figures.p99_ms, "{:.4g}"),
+                number(figures.p90_ms, "{:.4g}"), number(figures.p95_ms, "{:.4g}"), number(figures.p99_ms, "{:.4g}"),
                 number(figures.p99_upper99_ms, "{:.4g}"), str(figures.count),
                 number(figures.effective_count, "{:.0f}"), str(figures.cut),
                 f"{figures.outliers_mild} / {figures.outliers_severe}",
@@ -61,8 +107,8 @@ def every_cell(run: Run) -> str:
         )  # fmt: skip
     if not rows:
         return ""
-    header = ("Cell", "Median (ms)", "95 % interval", "Mean", "Best", "p90", "p99", "p99, upper bound", "Samples",
-              "Worth", "Left out", "Outliers")  # fmt: skip
+    header = ("Cell", "Median (ms)", "95 % interval", "Mean", "Best", "p90", "p95", "p99", "p99, upper bound",
+              "Samples", "Worth", "Left out", "Outliers")  # fmt: skip
     return (
         "## Every cell\n\n"
         "Samples of one process resemble their neighbours: *worth* is the number of independent samples that would tell"
@@ -94,8 +140,8 @@ def accuracy(run: Run) -> str:
         f"{cell.identity.precision}: {output.threshold}" for cell in run.cells for output in cell.accuracy
     )
     return (
-        f"## Accuracy\n\nOutputs against the reference ({run.run.workload.reference}), checked before and after"
-        f" measuring. Thresholds: {'; '.join(thresholds)}.\n\n" + table_lines(header, rows)
+        f"## Accuracy\n\nOutputs against the reference ({clean(run.run.workload.reference)}), checked before and after"
+        f" measuring. Thresholds: {clean('; '.join(thresholds))}.\n\n" + table_lines(header, rows)
     )
 
 
@@ -108,22 +154,22 @@ def telemetry(run: Run) -> str:
     header = ("Cell", "Host meanwhile", "Peak memory", "Device clock (MHz)", "Power (W)", "Temperature (°C)",
               "Device memory", "Energy per image (J)")  # fmt: skip
     missing = dict.fromkeys(
-        f"- {cell.identity.device}: {telemetry.missing}." for cell, telemetry in seen if telemetry.missing
+        f"- {clean(f'{cell.identity.device}: {telemetry.missing}')}." for cell, telemetry in seen if telemetry.missing
     )
     sources = dict.fromkeys(
-        f"- {cell.identity.device}: {telemetry.source}, driver {telemetry.driver or 'unknown'}."
+        f"- {cell.identity.device}: {clean(telemetry.source)}, driver {clean(telemetry.driver) or 'unknown'}."
         for cell, telemetry in seen
         if telemetry.source
     )
     used = [index for index in range(len(header)) if index == 0 or any(row[index] != "-" for row in rows)]
     text = "## Telemetry\n\nSeen between blocks of samples, never while one was taken.\n\n"
     text += table_lines([header[index] for index in used], [[row[index] for index in used] for row in rows])
-    notes = [*sources, *missing]
+    idle = [f"- {_IDLE}: the device's tool was read before loading and after measuring, when the device was idle."]
+    notes = [*sources, *missing, *(idle if any(_IDLE in text for row in rows for text in row) else [])]
     return text + ("\n\n" + "\n".join(notes) if notes else "")
 
 
 def _telemetry_row(cell: CellRecord, telemetry: Telemetry) -> tuple[str, ...]:
-    during = [r for r in telemetry.readings if r.moment == "during"] or telemetry.readings
     host = activity_in_words(telemetry.activity) if telemetry.activity else ""
     memory = telemetry.peak_memory_bytes
     device_memory = telemetry.device_memory_bytes
@@ -131,17 +177,19 @@ def _telemetry_row(cell: CellRecord, telemetry: Telemetry) -> tuple[str, ...]:
         name_of(cell),
         host or "-",
         f"{memory / _GIB:.2f} GiB" if memory else "-",
-        _range(during, "clock_mhz"),
-        _range(during, "power_w"),
-        _range(during, "temperature_c"),
+        _range(telemetry.readings, "clock_mhz"),
+        _range(telemetry.readings, "power_w"),
+        _range(telemetry.readings, "temperature_c"),
         f"{device_memory / _MIB:.0f} MiB" if device_memory is not None else "-",
         number(telemetry.energy_per_image_j, "{:.3g}"),
     )
 
 
 def _range(readings: list[DeviceReading], name: str) -> str:
-    values = [value for reading in readings if (value := getattr(reading, name)) is not None]
+    """What was seen during the measurement. Readings of an idle device are none of it: only their being is told."""
+    seen = [(reading.moment, value) for reading in readings if (value := getattr(reading, name)) is not None]
+    values = [value for moment, value in seen if moment == "during"]
     if not values:
-        return "-"
+        return _IDLE if seen else "-"
     low, high = f"{min(values):.0f}", f"{max(values):.0f}"
     return low if low == high else f"{low} to {high}"

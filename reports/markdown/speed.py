@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 from reports import flags
-from reports.markdown.format import number, table_lines
+from reports.markdown.format import clean, name_of, number, plus_minus, table_lines
 from reports.records import CellRecord
 from reports.table import Column, ScopeTable, may_meet
 
@@ -56,6 +58,8 @@ def fps(table: ScopeTable, baseline: Column | None) -> str:
         "Images a second, *derived*: chips × batch size × 1000 / mean latency in ms of one chip, with half the width of"
         " the mean's 95 % interval.\n\n" + table_lines(("Batch size", *_titles(table), *ratios), rows)
     )
+    if any("(optimistic)" in text for row in rows for text in row):
+        text += "\n\n*(optimistic)*: too few samples for the interval to be safe; it may be wider."
     if others and baseline and any(table.left_out(b, c, baseline) for b in table.batches for c in others):
         text += (
             "\n\nA ratio is left out (-) where a verdict went against one of its two cells;"
@@ -64,7 +68,7 @@ def fps(table: ScopeTable, baseline: Column | None) -> str:
     for column in others:
         if baseline and column.precision != baseline.precision:
             text += (
-                f"\n\n⚠ {column.title(table.columns)} ran in {column.precision}, the baseline in"
+                f"\n\n⚠ {clean(column.title(table.columns))} ran in {column.precision}, the baseline in"
                 f" {baseline.precision}: their ratio compares unequal things."
             )
     return text
@@ -73,34 +77,37 @@ def fps(table: ScopeTable, baseline: Column | None) -> str:
 def _fps_cell(cell: CellRecord | None) -> str:
     if cell is None or cell.status != "ok" or cell.fps_per_card is None:
         return "-"
-    spread = ""
-    if cell.fps_low is not None and cell.fps_high is not None:
-        spread = f" ±{(cell.fps_high - cell.fps_low) / (2 * cell.fps_per_card):.1%}"
+    optimistic = cell.latency is not None and cell.latency.mean_optimistic
+    spread = plus_minus(cell.fps_low, cell.fps_high, cell.fps_per_card, optimistic)
     return f"{cell.fps_per_card:.4g}{spread}" + (" ⚠" if flags.short(cell) else "")
 
 
 def throughput(table: ScopeTable) -> str:
     """FPS with all chips and streams at work at once, where that was measured."""
     rows = []
-    queueing = False
+    problems = []
+    queueing = optimistic = relative = False
     for column in table.columns:
         for batch in table.batches:
             cell = table.cell(batch, column)
             together = cell.throughput if cell else None
             if cell is None or together is None:
                 continue
-            queueing = queueing or together.queueing
-            half = (
-                f" ±{(together.fps_high - together.fps_low) / (2 * together.fps):.1%}"
-                if together.fps_low is not None and together.fps_high is not None
-                else ""
-            )
+            against = bool(flags.short(cell))
+            queueing |= together.queueing
+            optimistic |= together.optimistic
+            relative |= against
+            if together.flags:
+                problems.append(f"- ⚠ {name_of(cell)}, all at once: {clean('; '.join(together.flags))}.")
+            half = plus_minus(together.fps_low, together.fps_high, together.fps, together.optimistic)
             each = [worker.fps for worker in together.workers]
             rows.append(
                 (
                     f"{column.title(table.columns)} bs{batch}", str(together.chips), str(together.streams),
-                    f"{together.fps:.4g}{half}", number(together.fps_per_card, "{:.4g}"),
-                    number(cell.fps_per_card, "{:.4g}"), f"{together.efficiency:.1%}",
+                    f"{together.fps:.4g}{half}" + (" ⚠" if together.flags else ""),
+                    number(together.fps_per_card, "{:.4g}"),
+                    number(cell.fps_per_card, "{:.4g}") + (" ⚠" if against else ""),
+                    f"{together.efficiency:.1%}" + (" ⚠" if against or together.flags else ""),
                     f"{min(each):.4g} to {max(each):.4g}", f"{together.window_s:.1f}",
                     f"{together.median_latency_ms:.4g}" + (" (with queueing)" if together.queueing else ""),
                 )
@@ -116,6 +123,15 @@ def throughput(table: ScopeTable) -> str:
         " request in flight on a chip; on the CPU it is one more worker, on cores of its own.\n\n"
         + table_lines(header, rows)
     )
+    if optimistic:
+        text += "\n\n*(optimistic)*: the window is too short for the interval to be safe; it may be wider."
+    if relative:
+        text += (
+            "\n\n⚠ at *derived*: a verdict above went against what one chip gave alone, and the efficiency is relative"
+            " to that."
+        )
+    if problems:
+        text += "\n\nWhat was seen meanwhile that speaks against a figure:\n\n" + "\n".join(problems)
     if queueing:
         text += (
             "\n\nWith several requests in flight a latency includes the wait for the others; it must not be compared"
@@ -125,5 +141,6 @@ def throughput(table: ScopeTable) -> str:
 
 
 def pictures(table: ScopeTable, plots: Sequence[Path]) -> str:
-    mine = [path for path in plots if path.name.startswith(f"{table.scope}-")]
-    return "\n\n".join(f"![{path.stem.replace('-', ': ')}]({path.name})" for path in mine)
+    """Links to the plots of this scope: files named `<anything>-<scope>-<kind>.png`."""
+    found = [(path, re.search(rf"(?:^|-){re.escape(table.scope)}-([a-z]+)$", path.stem)) for path in plots]
+    return "\n\n".join(f"![{table.scope}: {kind[1]}]({quote(path.name)})" for path, kind in found if kind)

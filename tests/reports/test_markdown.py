@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from rich.console import Console
 
-from reports import flags, markdown, plots
-from reports.records import Run
+from reports import flags, markdown, plots, terminal
+from reports.markdown.format import clean, code, plus_minus
+from reports.records import Activity, CellRecord, DeviceReading, Failure, MeasureLimits, Run, Telemetry
 from reports.table import by_scope, find_baseline, frame
-from tests.reports.samples import cell, example, header, on_four_chips
+from tests.reports.samples import cell, example, failed, header, on_four_chips
 
 GOLDEN = Path(__file__).parent / "golden" / "report.md"
 
@@ -182,3 +185,201 @@ def test_baseline_is_the_exact_label_before_the_backend() -> None:
         found = find_baseline(table, name)
         assert found is not None
         assert found.label == label
+
+
+def shown(run: Run) -> str:
+    """What the terminal shows of a run."""
+    console = Console(width=200, record=True, quiet=False, file=io.StringIO())
+    for table in terminal.tables(run):
+        console.print(table)
+    return console.export_text() + "\n".join(terminal.remarks(run))
+
+
+def part_of(text: str, title: str) -> str:
+    return text.partition(f"## {title}")[2].partition("\n## ")[0]
+
+
+def with_flags(record: CellRecord, **changes: object) -> CellRecord:
+    assert record.flags is not None
+    return replace(record, flags=replace(record.flags, **changes))
+
+
+def test_the_terminal_shows_fps_of_a_card_or_says_of_how_many_chips() -> None:
+    whole = on_four_chips(16, 300.0)
+    assert whole.throughput is not None
+    some = replace(whole, throughput=replace(whole.throughput, chips=2, fps=500.7, fps_per_card=None))
+    assert "500.7 (2 chips)" in shown(Run(run=header(), cells=[some]))
+    other = replace(whole, throughput=replace(whole.throughput, fps=777.0, fps_per_card=123.4))
+    assert "123.4" in shown(Run(run=header(), cells=[other]))
+    assert "777" not in shown(Run(run=header(), cells=[other]))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\nb", "a b"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("a\x00\x07b", "a b"),
+        ("a\u2028b\udc80", "a b"),
+        ("±1 %", "±1 %"),
+    ],
+)
+def test_foreign_text_is_one_line_without_control_characters(text: str, expected: str) -> None:
+    assert clean(text) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [("a", "`a`"), ("`a`", "`` `a` ``"), ("a``b", "```a``b```")])
+def test_a_code_span_survives_backticks(text: str, expected: str) -> None:
+    assert code(text) == expected
+
+
+def test_names_and_tails_do_not_break_the_page() -> None:
+    evil = "x|y\n# Broken\x1b[31m"
+    bad = replace(
+        failed("pytorch", 2), failure=Failure(phase="load", message=evil, output_tail=["`|\x1b[1m\r# Broken"])
+    )
+    cells = [cell("pytorch", 1, 10.0, options={"a": evil}), cell("onnxruntime", 1, 8.0, card=evil, device=evil), bad]
+    told = replace(header().workload, name=evil, model=evil, notes=[evil], reference=evil)
+    text = markdown.render(Run(run=header(workload=told, command=["`", evil]), cells=cells), [])
+    assert "\n# Broken" not in text
+    assert all(sign == "\n" or sign.isprintable() for sign in text)
+    assert "- `` `| # Broken ``" in text
+    for block in text.split("\n\n"):
+        rows = [line.replace("\\|", "") for line in block.splitlines() if line.startswith("|")]
+        assert len({row.count("|") for row in rows}) <= 1, block
+
+
+def test_fps_of_an_optimistic_mean_are_marked_so() -> None:
+    good = replace(cell("pytorch", 1, 10.0), fps_low=98.0, fps_high=102.0)
+    assert good.latency is not None
+    bold = replace(good, latency=replace(good.latency, mean_optimistic=True))
+    for record, marked in ((good, False), (bold, True)):
+        section = part_of(markdown.render(Run(run=header(), cells=[record]), []), "FPS per card (compute)")
+        assert ("| 1 | 100 ±2.0% (optimistic) |" in section) == marked
+        assert ("*(optimistic)*:" in section) == marked
+
+
+def test_default_baseline_is_the_first_column_that_may_be_compared() -> None:
+    flagged, good = with_flags(cell("pytorch", 1, 10.0), steady=False), cell("onnxruntime", 1, 8.0)
+    for cells, label in (([flagged, good], "onnxruntime"), ([flagged], "pytorch"), ([failed("a", 1)], None)):
+        (table,) = by_scope(Run(run=header(), cells=cells))
+        found = find_baseline(table, None)
+        assert (found.label if found else None) == label
+
+
+def test_readings_of_an_idle_device_are_not_shown_as_if_seen_meanwhile() -> None:
+    readings = [DeviceReading(moment=moment, clock_mhz=210.0) for moment in ("before", "after")]
+    idle = cell("pytorch", 1, 10.0, telemetry=Telemetry(source="tool", readings=readings))
+    section = part_of(markdown.render(Run(run=header(), cells=[idle]), []), "Telemetry")
+    assert "| pytorch bs1 fp32 compute | before/after only |" in section
+    assert "210" not in section
+    busy = [*readings, DeviceReading(moment="during", clock_mhz=1400.0)]
+    seen = cell("pytorch", 1, 10.0, telemetry=Telemetry(source="tool", readings=busy))
+    section = part_of(markdown.render(Run(run=header(), cells=[seen]), []), "Telemetry")
+    assert "| 1400 |" in section
+    assert "before/after only" not in section
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "words"),
+    [
+        (2, 0, "**All 2 measured cells hold up**: steady"),
+        (1, 0, "**The one measured cell holds up**: steady"),
+        (0, 2, "**None of the 2 measured cells holds up**. Holding up means: steady"),
+        (0, 1, "**The one measured cell does not hold up**."),
+        (1, 2, "**1 of 3 measured cells holds up**: steady"),
+    ],
+)
+def test_the_headline_fits_the_number_of_cells(good: int, bad: int, words: str) -> None:
+    cells = [cell("pytorch", n + 1, 10.0) for n in range(good)]
+    cells += [with_flags(cell("onnxruntime", n + 1, 10.0), steady=False) for n in range(bad)]
+    section = part_of(markdown.render(Run(run=header(), cells=cells), []), "Verdicts")
+    assert words in section
+    assert ("The figures of flagged cells (⚠) are shown" in section) == bool(bad)
+
+
+def test_the_headline_claims_nothing_of_throttling_where_it_is_not_known() -> None:
+    known = cell("pytorch", 1, 10.0)
+    unknown = [with_flags(cell("pytorch", n, 10.0), throttled=None) for n in (2, 4)]
+    section = part_of(markdown.render(Run(run=header(), cells=[known, *unknown]), []), "Verdicts")
+    assert "not held back, " not in section
+    assert "Whether it was throttled is not known for 2 of them" in section
+    assert "for any of these 2." in part_of(markdown.render(Run(run=header(), cells=unknown), []), "Verdicts")
+    section = part_of(markdown.render(Run(run=header(), cells=[known]), []), "Verdicts")
+    assert "not held back, " in section
+    assert "not known" not in section
+
+
+def test_a_run_older_than_the_verdicts_is_told_once() -> None:
+    cells = [replace(cell("pytorch", n, 10.0), flags=None) for n in (1, 2, 4)]
+    run = Run(run=header(schema="1.0"), cells=cells)
+    text = markdown.render(run, [])
+    assert text.count("older than these checks: none of its cells was") == 1
+    assert "hold up" not in text
+    assert len(list(terminal.remarks(run))) == 1
+    assert len(list(terminal.remarks(Run(run=header(), cells=[cell("pytorch", 1, 10.0)])))) == 0
+
+
+def test_throughput_beside_a_flagged_cell_and_its_own_problems_are_marked() -> None:
+    plain = on_four_chips(16, 300.0)
+    assert plain.throughput is not None
+    flagged = with_flags(plain, steady=False)
+    section = part_of(markdown.render(Run(run=header(), cells=[flagged]), []), "Throughput, measured")
+    assert "| 192 ±2.8% | 192 | 213.3 ⚠ | 90.0% ⚠ |" in section
+    assert "⚠ at *derived*" in section
+    troubled = replace(plain, throughput=replace(plain.throughput, optimistic=True, flags=["npu:2 was\nthrottled"]))
+    run = Run(run=header(), cells=[troubled])
+    section = part_of(markdown.render(run, []), "Throughput, measured")
+    assert "| 192 ±2.8% (optimistic) ⚠ | 192 | 213.3 | 90.0% ⚠ |" in section
+    assert "- ⚠ chips bs16 fp32 compute, all at once: npu:2 was throttled." in section
+    assert "*(optimistic)*:" in section
+    assert "192 ⚠" in shown(run)
+    assert "all at once: npu:2 was" in shown(run)
+    assert "⚠" not in part_of(markdown.render(Run(run=header(), cells=[plain]), []), "Throughput, measured")
+
+
+def test_a_busy_machine_is_named_beside_the_headline() -> None:
+    def among(cores: float | None, steal: float | None, batch: int) -> CellRecord:
+        return cell("a", batch, 9.0, telemetry=Telemetry(activity=Activity(other_cores=cores, steal_share=steal)))
+
+    noisy = Run(run=header(), cells=[among(0.6, 0.08, 1), among(1.3, None, 2), among(0.4, 0.04, 4)])
+    section = part_of(markdown.render(noisy, []), "Verdicts")
+    assert "during 2 cells others used more than half a core (up to 1.3)" in section
+    assert "during 1 cell the hypervisor took more than 5 % of the time (up to 8%)" in section
+    quiet = Run(run=header(), cells=[among(0.4, 0.04, 1), among(None, None, 2)])
+    assert "quiet machine:" not in markdown.render(quiet, [])
+
+
+def test_the_method_names_the_limits_that_were_in_force() -> None:
+    limits = MeasureLimits(max_time_s=3.0, min_time_s=0.5, min_samples=20, half_width=0.02, warmup_calls=3,
+                           warmup_min_s=0.1, warmup_max_s=1.5)  # fmt: skip
+    text = markdown.render(Run(run=header(limits=limits), cells=[cell("pytorch", 1, 10.0)]), [])
+    assert "at least 3 calls and 0.1 s, but no longer than 1.5 s" in text
+    assert "known to ±2 % and steady, with at least 20 samples in 0.5 s, or 3 s have passed" in text
+    assert "the median known to ±2 %" in text
+    older = part_of(markdown.render(Run(run=header(limits=None), cells=[cell("pytorch", 1, 10.0)]), []), "How this")
+    assert "Warm-up first." in older
+    assert "samples in" not in older
+
+
+def test_plus_minus_is_half_the_interval_relative_to_its_middle() -> None:
+    assert plus_minus(9.0, 11.0, 10.0) == " ±10.0%"
+    assert plus_minus(9.0, 11.0, 10.0, optimistic=True) == " ±10.0% (optimistic)"
+    assert plus_minus(None, 11.0, 10.0) == plus_minus(9.0, None, 10.0) == plus_minus(0.0, 0.0, 0.0) == ""
+
+
+def test_p95_is_in_every_cell() -> None:
+    good = cell("pytorch", 1, 10.0)
+    assert good.latency is not None
+    odd = replace(good, latency=replace(good.latency, p90_ms=11.11, p95_ms=12.12, p99_ms=13.13))
+    text = markdown.render(Run(run=header(), cells=[odd]), [])
+    assert "| p90 | p95 | p99 |" in text
+    assert "| 11.11 | 12.12 | 13.13 |" in text
+
+
+def test_pictures_belong_to_their_scope_whatever_stands_before_it() -> None:
+    run = Run(run=header(), cells=[cell("pytorch", 1, 10.0), cell("pytorch", 1, 12.0, scope="end-to-end")])
+    names = plots.names(run, "my compute-")
+    text = markdown.render(run, [Path(name) for name in names])
+    assert text.count("![") == len(names) == 6
+    assert "![end-to-end: fps](my%20compute-end-to-end-fps.png)" in text
