@@ -11,7 +11,7 @@ import contextlib
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
@@ -41,31 +41,32 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(ExitCode.USAGE)
 
 
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no batch size; write whole numbers from 1, such as 1 4 8 16")
-    return int(text)
+def _number(text: str) -> int:
+    """A whole number in the digits 0 to 9; 0 for anything else, and for what is too big to be meant."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-def _streams(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of streams; write 1, 2, 4 or the like")
-    return int(text)
+def _whole(words: str, divisor: int = 1) -> Callable[[str], int]:
+    """The type of an option that takes positive multiples of `divisor`; `words` say so, and what to write."""
+
+    def convert(text: str) -> int:
+        number = _number(text)
+        if number == 0 or number % divisor:
+            raise argparse.ArgumentTypeError(f"{text!r} is no {words}")
+        return number
+
+    return convert
 
 
-def _pairs(text: str) -> int:
-    if not text.isdigit() or int(text) < 2 or int(text) % 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of pairs; write an even number such as 12")
-    return int(text)
+_batch = _whole("batch size; write whole numbers from 1, such as 1 4 8 16")
+_streams = _whole("number of streams; write 1, 2, 4 or the like")
+_pairs = _whole("number of pairs; write an even number such as 12", divisor=2)
+_some_chips = _whole("number of chips; write all, or a whole number from 1")
 
 
 def _chips(text: str) -> int:
     """0 stands for all."""
-    if text == "all":
-        return 0
-    if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of chips; write all, or a whole number from 1")
-    return int(text)
+    return 0 if text == "all" else _some_chips(text)
 
 
 def _seconds(text: str) -> float:
@@ -93,10 +94,10 @@ def _phase_limit(text: str) -> tuple[str, float]:
 
 def _shape(text: str) -> tuple[str, list[int]]:
     name, colon, dims = text.rpartition(":")
-    parts = dims.lower().split("x")
-    if not colon or not name or not all(part.isdigit() and int(part) > 0 for part in parts):
+    shape = [_number(part) for part in dims.lower().split("x")]
+    if not colon or not name or not all(shape):
         raise argparse.ArgumentTypeError(f"{text!r} is no shape; write NAME:1x3x224x224")
-    return name, [int(part) for part in parts]
+    return name, shape
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -142,7 +143,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="pytorch, onnxruntime, openvino, tensorrt, acl, or a plug-in's; default: all usable here",
     )  # fmt: skip
     what.add_argument(
-        "--bs", nargs="+", action="extend", type=_positive, metavar="N", help="batch sizes (default 1 4 8 16)"
+        "--bs", nargs="+", action="extend", type=_batch, metavar="N", help="batch sizes (default 1 4 8 16)"
     )
     what.add_argument("--workload", choices=("stargan", "onnx"), default=None, help="default: stargan")
     what.add_argument("--weights", metavar="FILE.pth", help="StarGAN's generator; default: weights from a fixed seed")
@@ -199,6 +200,15 @@ def _with_default_command(arguments: Sequence[str]) -> list[str]:
 def parse(given: Sequence[str]) -> argparse.Namespace:
     """The options in a command line; exits with status 2 and one line for a mistake."""
     return build_parser().parse_args(_with_default_command(given))
+
+
+def typed(given: Sequence[str]) -> set[str]:
+    """Names of the options of `run` that stand in a command line which `parse` accepts, default values or not."""
+    parser = _Parser()
+    _add_run(parser)
+    for action in parser._actions:
+        action.default = argparse.SUPPRESS
+    return set(vars(parser.parse_args(_with_default_command(given)[1:])))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -274,7 +284,7 @@ def _dispatch(options: argparse.Namespace, given: list[str]) -> int:
     if options.resume:
         from bench.commands.resume import resume
 
-        return resume(options, parse)
+        return resume(options, typed(given), parse)
     from bench.commands.options import RunOptions
     from bench.commands.run import run
 

@@ -36,19 +36,21 @@ class RunWriter:
             raise RunFileError(f"{path} exists already; name another folder with --out.") from None
         except OSError as error:
             raise RunFileError(f"cannot write {path}: {error.strerror}; name a writable folder with --out.") from error
+        self._end = 0
         self._lock()
         try:
             self.append(header)
             _sync_folder(path.parent)
-        except RunFileError:
+        except BaseException:
             self.close()
             path.unlink()
             raise
 
     @classmethod
     def resume(cls, path: Path) -> tuple[RunWriter, Run]:
-        """Open an existing run file to go on with it, and what it holds. A torn last line is cut away first.
+        """Open an existing run file to go on with it, and what it holds.
 
+        Nothing is changed before the first `append`, which takes the place of a torn last line.
         Raises RunFileError for a file that cannot be read or written, is damaged, or is being written by another run.
         """
         path = run_file(path)
@@ -61,8 +63,7 @@ class RunWriter:
         try:
             writer._lock()
             run = read(path)
-            writer._file.truncate(path.read_bytes().rfind(b"\n") + 1)
-            writer._file.seek(0, os.SEEK_END)
+            writer._end = path.read_bytes().rfind(b"\n") + 1
         except BaseException:
             writer.close()
             raise
@@ -76,10 +77,19 @@ class RunWriter:
             raise RunFileError(f"{self.path} is being written by another run; wait until that one has ended.") from None
 
     def append(self, record: Record) -> None:
-        """Write one line. Raises RunFileError; a line that did not fit is taken back."""
+        """Write one line. Raises RunFileError; a line that did not fit is taken back.
+
+        A record that could not be read again (JSON has no NaN) is a bug: ValueError, and nothing is written.
+        """
         line = msgspec.json.encode(record) + b"\n"
-        start = self._file.tell()
         try:
+            _DECODER.decode(line)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"a {type(record).__name__} that could not be read again: {error}") from error
+        start = self._end
+        try:
+            self._file.truncate(start)
+            self._file.seek(start)
             written = 0
             while written < len(line):
                 written += self._file.write(line[written:])
@@ -91,6 +101,7 @@ class RunWriter:
                 f"cannot write {self.path}: {error.strerror}; free some space or name another disk with --out"
                 " (what was measured before is kept)."
             ) from error
+        self._end = start + len(line)
 
     def close(self) -> None:
         self._file.close()
@@ -135,7 +146,10 @@ def read(path: Path) -> Run:
     if tail:
         warnings.append(f"{path.name}: the last line is cut off (the run was killed while writing) and was dropped.")
     if not lines:
-        raise RunFileError(f"{path} holds no complete line; it is no run file, or the run died at once.")
+        raise RunFileError(
+            f"{path} holds no complete line: if its run died at once, delete the run's folder and start it anew;"
+            " else name a run folder or its run.jsonl."
+        )
     _check_schema(path, lines[0])
     records = [_decode(path, number, line) for number, line in enumerate(lines, start=1)]
     header, *others = records

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+import contextlib
+import io
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,17 +14,41 @@ from bench.commands.options import RunOptions
 from bench.environment import describe_conditions, describe_host, git_state, package_versions
 from bench.errors import ExitCode, UsageError
 from bench.progress import RunDisplay
+from datasets import DEFAULT_ATTRIBUTES
 from reports.records import ResumeRecord, Run
 from reports.store import RunFileError, RunWriter
 
 #: Options that change neither what is measured nor how, so a resumed run may have its own.
-_FREE = ("resume", "lock_timeout", "include_flagged", "baseline", "cache", "phase_limit", "command", "out")
-#: `python -m bench` at the start of a stored command.
-_PROGRAM_WORDS = 3
+_FREE = ("lock_timeout", "include_flagged", "baseline", "cache", "phase_limit")
+#: What the others mean once defaults are filled in: two values that give the same here measure the same.
+_MEANING: Mapping[str, Callable[[RunOptions], object]] = {
+    "backend": lambda options: {(wanted.name, *sorted(wanted.options.items())) for wanted in options.backends},
+    "bs": lambda options: set(options.batches),
+    "workload": lambda options: options.workload.name,
+    "weights": lambda options: _resolved(options.workload.weights),
+    "data": lambda options: _resolved(options.workload.data),
+    "attributes": lambda options: options.workload.attributes or list(DEFAULT_ATTRIBUTES),
+    "model": lambda options: _resolved(options.workload.model),
+    "shape": lambda options: options.workload.shapes,
+    "precision": lambda options: set(options.precisions),
+    "device": lambda options: options.device,
+    "scope": lambda options: set(options.scopes),
+    "max_time": lambda options: options.limits,
+    "quick": lambda options: options.limits,
+    "chips": lambda options: options.chips,
+    "streams": lambda options: options.streams,
+}
+#: How a command begins in a run file.
+_PROGRAM = ["python", "-m", "bench"]
+
+Parser = Callable[[Sequence[str]], argparse.Namespace]
 
 
-def resume(given: argparse.Namespace, parse: Callable[[Sequence[str]], argparse.Namespace]) -> int:
-    """Measure the cells that the run lacks. Raises UsageError, with nothing changed, when it cannot be the same run."""
+def resume(given: argparse.Namespace, typed: Collection[str], parse: Parser) -> int:
+    """Measure the cells that the run lacks. Raises UsageError, with nothing changed, when it cannot be the same run.
+
+    `typed` names the options that the user gave; the others in `given` are defaults and say nothing.
+    """
     path: Path = given.resume
     if given.out is not None:
         raise UsageError("--resume goes on in the run's own folder; leave --out out.")
@@ -31,7 +57,7 @@ def resume(given: argparse.Namespace, parse: Callable[[Sequence[str]], argparse.
     except RunFileError as error:
         raise UsageError(str(error)) from None
     with writer:
-        options = RunOptions.from_namespace(_original(given, run, parse))
+        options = options_of(run, given, typed, parse)
         _check_environment(path, run)
         selection = choose(options)
         if not selection.variants:
@@ -46,30 +72,90 @@ def resume(given: argparse.Namespace, parse: Callable[[Sequence[str]], argparse.
     return finish(writer.path.parent, options, interrupted)
 
 
-def _original(
-    given: argparse.Namespace, run: Run, parse: Callable[[Sequence[str]], argparse.Namespace]
-) -> argparse.Namespace:
+def options_of(run: Run, given: argparse.Namespace, typed: Collection[str], parse: Parser) -> RunOptions:
     """The original's options, with the free ones of this command. Raises UsageError where the others differ."""
-    original = parse(run.run.command[_PROGRAM_WORDS:])
-    untouched = parse(["--resume", str(given.resume)])
-    for name, value in vars(given).items():
-        if value == getattr(untouched, name):
-            continue
-        if name in _FREE:
-            setattr(original, name, value)
-        elif value != getattr(original, name):
-            option = "--" + name.replace("_", "-")
+    words = _original(run, given.resume, parse)
+    original = RunOptions.from_namespace(words)
+    for name in typed:
+        if name in _MEANING and not _same(name, original, words, getattr(given, name)):
             raise UsageError(
-                f"{option} is not what the run in {given.resume} was started with ({_shown(getattr(original, name))});"
-                " leave it out to go on with that run, or start a new one without --resume."
+                f"--{name.replace('_', '-')} is not what the run in {given.resume} was started with"
+                f" ({_shown(name, original, words)}); leave it out to go on with that run, or start a new one without"
+                " --resume."
             )
-    return original
+    free = {name: getattr(given, name) for name in typed if name in _FREE}
+    return RunOptions.from_namespace(_changed(words, free))
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return " ".join(map(str, value)) or "none"
-    return "none" if value is None else str(value)
+def _original(run: Run, path: Path, parse: Parser) -> argparse.Namespace:
+    """The stored command, its paths as seen from the folder in which it was given. Raises UsageError."""
+    command = run.run.command
+    words = None
+    if command[: len(_PROGRAM)] == _PROGRAM:
+        # What the parser says is for who types, and nobody typed this now.
+        quiet = io.StringIO()
+        with contextlib.suppress(SystemExit), contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
+            words = parse(command[len(_PROGRAM) :])
+    if words is None or words.command != "run":
+        shown = " ".join(command)
+        raise UsageError(
+            f"{path} cannot be resumed: its command is no run that this bench knows"
+            f" ({''.join(c for c in shown if c.isprintable())[:200]}); start a new run."
+        )
+    start = Path(run.run.folder)
+    for name in ("weights", "data", "model"):
+        if getattr(words, name):
+            setattr(words, name, str(start / getattr(words, name)))
+    if words.cache and not str(words.cache).startswith("~"):
+        words.cache = start / words.cache
+    return words
+
+
+def _same(name: str, original: RunOptions, words: argparse.Namespace, value: object) -> bool:
+    """Whether the original with this value for one option would be the same run."""
+    try:
+        changed = RunOptions.from_namespace(_changed(words, {name: value}))
+    except UsageError:
+        if name in ("backend", "device"):
+            raise  # no such thing, in the original or anywhere
+        return False  # it contradicts what the original has
+    return _MEANING[name](changed) == _MEANING[name](original)
+
+
+def _changed(words: argparse.Namespace, changes: Mapping[str, object]) -> argparse.Namespace:
+    return argparse.Namespace(**{**vars(words), **changes})
+
+
+def _resolved(path: str | None) -> Path | None:
+    return None if path is None else Path(path).resolve()
+
+
+def _shown(name: str, original: RunOptions, words: argparse.Namespace) -> str:
+    """The original's value of an option, in the words in which a user would give it."""
+    match name:
+        case "bs":
+            value: object = original.batches
+        case "precision":
+            value = [precision.value for precision in original.precisions]
+        case "scope":
+            value = [scope.value for scope in original.scopes]
+        case "workload":
+            value = original.workload.name
+        case "attributes":
+            value = original.workload.attributes or list(DEFAULT_ATTRIBUTES)
+        case "shape":
+            value = [f"{key}:{'x'.join(map(str, dims))}" for key, dims in original.workload.shapes.items()]
+        case "chips":
+            value = "all" if original.chips == 0 else original.chips
+        case "max_time" | "quick":
+            value = "--quick" if words.quick else f"--max-time {original.limits.max_time_s:g}"
+        case "backend":
+            value = words.backend or "all that are usable"
+        case "device":
+            value = words.device or "each backend's first"
+        case _:
+            value = getattr(words, name)
+    return (" ".join(map(str, value)) if isinstance(value, list) else str(value or "")) or "none"
 
 
 def _check_environment(path: Path, run: Run) -> None:

@@ -17,9 +17,6 @@ from bench.process import adopt_orphans
 from bench.progress import counted
 from reports.host import conditions_in_words
 
-#: Pairs of the regression check's default design.
-DEFAULT_PAIRS = 12
-
 
 def run_selftest(pairs: int, lock_timeout_s: float) -> int:
     """Measure the machine and say what it is good for. Raises UsageError when its cores are in use by another run."""

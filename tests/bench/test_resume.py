@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import time
@@ -11,8 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from bench import cli
+from bench.commands.options import RunOptions
+from bench.commands.resume import options_of
+from bench.errors import UsageError
 from reports import store
+from reports.records import Run
 from tests.command import FAST, Bench, one_line
+from tests.reports.samples import header
 
 #: Eight cells: two backends at four batch sizes.
 BATCHES = ("--bs", "1", "2", "3", "4")
@@ -22,9 +29,10 @@ def _run(bench: Bench) -> tuple[str, ...]:
     return ("--model", bench.model, "--backend", "ort", "double", *BATCHES, *FAST, "--out", "o")
 
 
-@pytest.fixture
-def killed(bench: Bench) -> Path:
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run file of a run that kill -9 ended after three of its eight cells."""
+    bench = Bench(tmp_path_factory.mktemp("killed"))
     process = bench.start(*_run(bench))
     path = bench.folder / "o" / "run.jsonl"
     deadline = time.monotonic() + 120
@@ -34,6 +42,16 @@ def killed(bench: Bench) -> Path:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
+    return path
+
+
+@pytest.fixture
+def killed(bench: Bench, original: Path) -> Path:
+    """The same run as if it had been made in this test's own folder."""
+    for name in ("o", "cache"):
+        shutil.copytree(original.parents[1] / name, bench.folder / name)
+    path = bench.folder / "o" / "run.jsonl"
+    path.write_bytes(path.read_bytes().replace(bytes(original.parents[1]), bytes(bench.folder)))
     return path
 
 
@@ -59,11 +77,24 @@ def test_a_killed_run_goes_on_with_finished_cells_byte_equal(bench: Bench, kille
     assert killed.read_bytes() == after
 
 
-def test_a_line_cut_off_by_power_loss_is_measured_again(bench: Bench, killed: Path) -> None:
+def test_a_line_cut_off_by_power_loss_is_measured_again_from_any_folder(bench: Bench, killed: Path) -> None:
     whole = killed.read_bytes()
     whole = whole[: whole.rfind(b"\n") + 1]
     killed.write_bytes(whole[:-40])
-    bench("--resume", "o")
+    torn = killed.read_bytes()
+    one_line(bench("--resume", "o", "--streams", "2", code=2).stderr, "--streams")
+    assert killed.read_bytes() == torn, "a refused resume leaves the torn line, too"
+
+    def relative(header: dict) -> None:  # type: ignore[type-arg]
+        header["command"][header["command"].index(bench.model)] = "tiny.onnx"
+        assert header["folder"] == str(bench.folder)
+
+    _edit_header(killed, relative)
+    run_from = bench.folder / "elsewhere"
+    run_from.mkdir()
+    bench.folder = run_from
+    bench("--resume", "../o", "--model", "../tiny.onnx", "--precision", "fp32", "--bs", "4", "3", "2", "1")
+    assert not list(run_from.iterdir())
     run = store.read(killed)
     assert len(run.cells) == 8
     assert not run.warnings
@@ -80,8 +111,6 @@ BAD = [
     (["--bs", "1", "2"], ["--bs is not what the run", "1 2 3 4"]),
     (["--max-time", "9"], ["--max-time is not what the run", "0.2"]),
     (["--backend", "ov"], ["--backend is not what the run", "ort double"]),
-    (["--streams", "2"], ["--streams is not what the run", "(1)"]),
-    (["--quick"], ["--quick is not what the run"]),
     (["--out", "elsewhere"], ["--out"]),
 ]
 
@@ -92,11 +121,115 @@ def test_a_resume_that_would_be_another_run_is_refused(bench: Bench, killed: Pat
         one_line(bench("--resume", "o", *options, code=2).stderr, *words)
         assert killed.read_bytes() == before
     # The same options again are no others.
+    good = killed.read_bytes()
+    _edit_header(killed, lambda header: header.update(command=["python", "-m", "bench", "report", "x"]))
+    one_line(bench("--resume", "o", code=2).stderr, "its command is no run", "python -m bench report x", "start a new")
+    killed.write_bytes(good)
     _edit_header(killed, lambda header: header["packages"].update(onnxruntime="0.1"))
     one_line(bench("--resume", "o", *BATCHES, code=2).stderr, "onnxruntime was 0.1 and is")
     _edit_header(killed, lambda header: header["packages"].update(onnxruntime=_installed("onnxruntime")))
     _edit_header(killed, lambda header: header["host"].update(cpu="another CPU"))
     one_line(bench("--resume", "o", code=2).stderr, "the CPU was another CPU and is")
+
+
+def _options(original: str, now: str, folder: str = "") -> RunOptions:
+    """What `bench --resume o NOW` does to a run that `bench ORIGINAL` began."""
+    run = Run(run=header(command=["python", "-m", "bench", *original.split()], folder=folder), cells=[])
+    given = ["--resume", "o", *now.split()]
+    return options_of(run, cli.parse(given), cli.typed(given), cli.parse)
+
+
+@pytest.mark.parametrize(
+    ("original", "now", "words"),
+    [
+        ("--streams 2", "--streams 1", "--streams is .* (2);"),
+        ("", "--streams 2", "--streams is .* (1);"),
+        ("--chips all", "--chips 2", "--chips is .* (all);"),
+        ("", "--chips all", "--chips is .* (none);"),
+        ("", "--quick", "--quick is .* (--max-time 60);"),
+        ("--max-time 9", "--quick", "--quick is .* (--max-time 9);"),
+        ("--quick", "--max-time 3", "--max-time is .* (--quick);"),
+        ("", "--bs 1 2", "--bs is .* (1 4 8 16);"),
+        ("", "--precision fp16", "--precision is .* (fp32);"),
+        ("--precision fp16", "--precision fp32", "--precision is .* (fp16);"),
+        ("--scope end-to-end", "--scope compute", "--scope is .* (end-to-end);"),
+        ("", "--model m.onnx", "--model is .* (none);"),
+        ("--model m.onnx", "--model n.onnx", "--model is .* (m.onnx);"),
+        ("--model m.onnx", "--weights w", "--weights is .* (none);"),
+        ("--model m.onnx", "--workload stargan", "--workload is .* (onnx);"),
+        ("--model m.onnx --shape x:1x3", "--shape x:1x4", "--shape is .* (x:1x3);"),
+        ("", "--attributes A B C D E", "--attributes is .* (Black_Hair Blond_Hair Brown_Hair Male Young);"),
+        ("", "--device cuda:1", "--device is .* (each backend's first);"),
+        ("", "--backend pytorch", "--backend is .* (all that are usable);"),
+        ("--backend ov:threads=1", "--backend ov", "--backend is .* (ov:threads=1);"),
+        ("--backend ov", "--backend nonsense", "--backend: .*nonsense"),
+        ("--no-such-option", "", "its command is no run that this bench knows"),
+        ("--help", "", "its command is no run that this bench knows"),
+    ],
+)
+def test_an_option_of_another_run_is_refused_with_the_original_s(original: str, now: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words.replace("(", r"\(").replace(")", r"\)")):
+        _options(original, now)
+
+
+@pytest.mark.parametrize(
+    ("original", "now"),
+    [
+        ("--bs 1 2", "--bs 2 1 1"),
+        ("", "--bs 16 8 4 1 --precision fp32 --scope compute --workload stargan --streams 1 --max-time 60"),
+        ("", "--attributes Black_Hair Blond_Hair Brown_Hair Male Young"),
+        ("--model m.onnx --shape x:1x3", "--workload onnx --model ./x/../m.onnx --shape x:1X3"),
+        ("--precision fp32 fp16 --scope compute end-to-end", "--precision fp16 fp32 --scope end-to-end compute"),
+        ("--backend ov:threads=1,hint=latency ort", "--backend onnxruntime openvino:hint=latency,threads=1"),
+        ("--device cuda", "--device cuda:0"),
+        ("--chips all --streams 2 --quick", "--chips all --streams 2 --quick"),
+    ],
+)
+def test_the_original_s_options_in_other_words_are_the_original_s(original: str, now: str) -> None:
+    assert _options(original, now) == _options(original, "")
+
+
+def test_free_options_are_this_command_s_even_when_they_say_the_default() -> None:
+    before = _options("--lock-timeout 5 --baseline ort --cache c --streams 2", "")
+    assert (before.lock_timeout_s, before.baseline, before.cache) == (5, "onnxruntime", Path("c"))
+    now = _options("--lock-timeout 5 --baseline ort --cache c --streams 2",
+                   "--lock-timeout 600 --baseline ov --cache d --include-flagged --phase-limit load=7")  # fmt: skip
+    assert (now.lock_timeout_s, now.baseline, now.cache) == (600, "openvino", Path("d"))
+    assert now.include_flagged
+    assert now.phase_limits != before.phase_limits
+    assert now.streams == 2
+
+
+def test_relative_paths_start_where_the_run_was_started() -> None:
+    options = _options("--weights w.pth --data ../d --cache c", "", folder="/there/x")
+    assert (options.workload.weights, options.workload.data) == ("/there/x/w.pth", "/there/x/../d")
+    assert options.cache == Path("/there/x/c")
+    assert _options("--model /m.onnx --cache ~/c", "", folder="/there").workload.model == "/m.onnx"
+    assert _options("--weights w --cache ~/c", "", folder="/there").cache == Path.home() / "c"
+    assert _options("--model m.onnx", "", folder="").workload.model == "m.onnx", "a file of before folders were kept"
+    assert _options("--model m.onnx", "--model /there/m.onnx", folder="/there")
+    with pytest.raises(UsageError, match=r"--model is .* \(/there/m.onnx\)"):
+        _options("--model m.onnx", "--model m.onnx", folder="/there")
+
+
+@pytest.mark.parametrize("option", ["--bs", "--streams", "--chips"])
+@pytest.mark.parametrize("number", ["²", "٣", "0", "-1", "1.5", "9" * 5000, ""])
+def test_a_number_is_written_in_plain_digits(option: str, number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.parse([option, number])
+    one_line(
+        capsys.readouterr().err, f"argument {option}: ", "is no number of" if option != "--bs" else "is no batch size"
+    )
+
+
+def test_numbers_and_pairs() -> None:
+    assert cli.parse(["--bs", "1", "008", "--streams", "3", "--chips", "all", "--shape", "x:1x3"]).bs == [1, 8]
+    assert cli.parse(["selftest", "--pairs", "4"]).pairs == 4
+    for pairs in ("3", "0", "²"):
+        with pytest.raises(SystemExit):
+            cli.parse(["selftest", "--pairs", pairs])
+    with pytest.raises(SystemExit):
+        cli.parse(["--shape", "x:1x²"])
 
 
 def _installed(name: str) -> str:
@@ -123,7 +256,7 @@ DAMAGE: list[tuple[str, Callable[[bytes], bytes], list[str]]] = [
     ("cut in the middle", lambda data: data.replace(b'"median_ms"', b'"med', 1), ["line 2", "damaged"]),
     ("duplicate cell", lambda data: data + data.split(b"\n")[1] + b"\n", ["is in line 2 already"]),
     ("no run file", lambda data: b"# a report\n", ["line 1", "no run file"]),
-    ("empty", lambda data: b"", ["holds no complete line"]),
+    ("empty", lambda data: b"", ["holds no complete line", "delete the run's folder and start it anew"]),
 ]
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import store
-from reports.records import ResumeRecord, Run
+from reports.records import MeasureLimits, ResumeRecord, Run
 from tests.reports.samples import cell, example, header
 
 
@@ -64,7 +64,7 @@ def test_damage_is_refused_or_harmless_and_never_another_exception(data: st.Data
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "no complete line"),
+        (b"", r"no complete line: .* delete the run's folder and start it anew"),
         (b"hello\n", "line 1: no run file"),
         (b'{"kind":"run","schema":"2.0","new":1}\n', "written in schema 2.0, this version reads"),
         (msgspec.json.encode(cell("pytorch", 1, 1.0)) + b"\n", "line 1"),
@@ -116,6 +116,40 @@ def test_a_resumed_run_keeps_every_byte_and_tells_when(tmp_path: Path) -> None:
     assert again.cells == run.cells[:3]
     assert [resumed.at for resumed in again.resumed] == ["2026-11-22T13:00:00+00:00"]
     assert not again.warnings
+
+
+@pytest.mark.parametrize("tail", [b"", b'{"kind":"cell","id":"half'])
+def test_a_run_that_is_opened_and_not_gone_on_with_keeps_every_byte(tmp_path: Path, tail: bytes) -> None:
+    path = write(tmp_path / "run.jsonl", example())
+    path.write_bytes(path.read_bytes() + tail)
+    before = path.read_bytes()
+    writer, _ = store.RunWriter.resume(path)
+    writer.close()
+    assert path.read_bytes() == before
+
+
+def test_a_record_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    """JSON has no NaN: it would stand there as null, and the whole file would be refused."""
+    good = cell("pytorch", 1, 10.0)
+    assert good.latency is not None
+    bad = msgspec.structs.replace(good, latency=msgspec.structs.replace(good.latency, median_ms=float("nan")))
+    path = tmp_path / "run.jsonl"
+    with store.RunWriter(path, header()) as writer:
+        before = path.read_bytes()
+        with pytest.raises(ValueError, match=r"CellRecord .*latency\.median_ms") as caught:
+            writer.append(bad)
+        assert not isinstance(caught.value, store.RunFileError), "a bug of ours, not a mistake of the user's"
+        assert path.read_bytes() == before
+        writer.append(good)
+    assert store.read(path).cells == [good]
+
+
+def test_a_header_that_could_not_be_read_again_leaves_no_file(tmp_path: Path) -> None:
+    limits = MeasureLimits(max_time_s=float("nan"), min_time_s=1.0, min_samples=1, half_width=0.01, warmup_calls=1,
+                           warmup_min_s=0.1, warmup_max_s=1.0)  # fmt: skip
+    with pytest.raises(ValueError, match=r"limits\.max_time_s"):
+        store.RunWriter(tmp_path / "run.jsonl", header(limits=limits))
+    assert not list(tmp_path.iterdir())
 
 
 def test_missing_and_unwritable_places(tmp_path: Path) -> None:
