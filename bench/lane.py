@@ -72,7 +72,7 @@ def run_lane(
             watch.end(calls=stamps.count)
         phase("recheck")
         _check(sessions, device, order.executed, feeds[0], reference)
-    remarks = []
+    remarks = [f"on {device} {session.fallback}" for session in sessions[:1] if session.fallback]
     throttled, reason = watch.throttling()
     if throttled:
         remarks.append(f"{lane.device} was held back: {reason}")

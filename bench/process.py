@@ -46,7 +46,7 @@ class Outcome:
     output_tail: tuple[str, ...] = ()
     #: how the process ended badly after it had given its result, empty if it did not
     aftermath: str = ""
-    #: Ctrl-C came when the result was there already: keep it, then stop
+    #: Ctrl-C came when the result was there already. Whoever asks for an outcome must keep that result and then stop.
     interrupted: bool = False
 
 

@@ -44,6 +44,8 @@ def prepare(
 
     task = PrepareTask(workload=workload, batches=list(batches), cache=str(cache))
     outcome = run_worker(task, on_event, limits)
+    if outcome.interrupted:
+        raise KeyboardInterrupt
     if isinstance(outcome.result, Prepared):
         return outcome.result.materials
     if outcome.expected:
@@ -88,7 +90,7 @@ def _measure(task: CellTask, materials: Materials, limits: PhaseLimits, observer
         record = replace(record, session=record.session | {"aftermath": outcome.aftermath})
     if not task.lanes or record.status != "ok" or outcome.interrupted:
         return record, outcome.interrupted
-    together = measure_throughput(task, materials, record, limits, observer.cell_event)
+    together, interrupted = measure_throughput(task, materials, record, limits, observer.cell_event)
     if isinstance(together, Throughput):
-        return replace(record, throughput=together), False
-    return replace(record, throughput_failure=together), False
+        return replace(record, throughput=together), interrupted
+    return replace(record, throughput_failure=together), interrupted

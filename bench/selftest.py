@@ -127,6 +127,8 @@ def noise(pairs: int, progress: Callable[[int], None]) -> NoiseResult:
         pair = {}
         for side in order:
             outcome = run_worker(NoiseTask(samples=_SAMPLES), lambda _: None)
+            if outcome.interrupted:
+                raise KeyboardInterrupt
             if not isinstance(outcome.result, Ran):
                 raise UsageError(f"the selftest's own worker failed: {outcome.message} {' '.join(outcome.output_tail)}")
             ran = outcome.result

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from backends.base import Precision
 from bench.phases import PhaseLimits
 from bench.plan import CellTask
 from bench.plan import Lane as PlannedLane
-from bench.process import Worker, attend
+from bench.process import Outcome, Worker, attend
 from bench.worker import Event, LaneTask, Phase, Ran, Ready
 from bench.workloads.base import Materials
 from reports.records import CellRecord, Failure, Throughput
@@ -25,10 +25,12 @@ _WANTED = 150
 
 def measure_throughput(
     task: CellTask, materials: Materials, record: CellRecord, limits: PhaseLimits, on_event: Callable[[Event], None]
-) -> Throughput | Failure:
-    """Run all lanes of a cell at once. `record` is the cell's own, measured on one chip before."""
+) -> tuple[Throughput | Failure, bool]:
+    """Run all lanes of a cell at once; `record` is the cell's own, measured on one chip before.
+
+    The second value: Ctrl-C came when the workers had given their results already.
+    """
     assert record.latency is not None
-    assert record.fps_per_card is not None
     window_s = _window_s(task, record.latency.mean_ms / 1e3)
     limits = limits.changed({"measure": limits.of("measure") + window_s})
     ready: set[int] = set()
@@ -51,6 +53,14 @@ def measure_throughput(
 
         attend(workers, listen)
     outcomes = [worker.outcome() for worker in workers]
+    return _together(task, record, workers, outcomes), any(outcome.interrupted for outcome in outcomes)
+
+
+def _together(
+    task: CellTask, record: CellRecord, workers: Sequence[Worker], outcomes: Sequence[Outcome]
+) -> Throughput | Failure:
+    """The common rate, or the failure of the worker that was lost first."""
+    assert record.fps_per_card is not None
     lanes = []
     for lane, worker, outcome in zip(task.lanes, workers, outcomes, strict=True):
         if isinstance(outcome.result, Ran):

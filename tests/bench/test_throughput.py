@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,7 +17,7 @@ from reports.throughput import Lane, images_between, summarise_throughput
 from tests.command import FAST, Bench, one_line
 from tests.doubles.virtual import SPEC, VirtualClock, VirtualQueue, VirtualSession, feeds
 
-BATCH = 4
+BATCH = SPEC.shape[0]
 FOREVER = 2**63 - 1
 
 
@@ -190,6 +193,29 @@ def test_chips_that_are_all_the_same_one_are_found_out(bench: Bench) -> None:
     assert "asked for npu:1, the session runs on npu:0" in cell.throughput_failure.message
 
 
+def test_a_chip_that_falls_back_is_named_beside_the_figure(bench: Bench) -> None:
+    bench("--model", bench.model, "--backend", "onechipfallsback", "--bs", "1", "--chips", "2", *FAST, "--out", "o")
+    (cell,) = store.read(bench.folder / "o").cells
+    assert cell.throughput is not None
+    assert "on npu:1 nodes may run on the CPU" in cell.throughput.flags
+    assert "nodes may run on the CPU" in (bench.folder / "o" / "report.md").read_text()
+
+
+def test_ctrl_c_while_the_lanes_clean_up_keeps_the_throughput_and_ends_the_run(bench: Bench) -> None:
+    process = bench.start("--model", bench.model, "--backend", "slowchips", "--bs", "1", "2", "--chips", "2", *FAST,
+                          "--out", "o")  # fmt: skip
+    path = bench.folder / "o" / "run.jsonl"
+    deadline = time.monotonic() + 120
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(8)  # both were measured long ago; the second lane's worker sleeps in its clean-up
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    (cell,) = store.read(path).cells
+    assert cell.throughput is not None
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -204,7 +230,3 @@ def test_chips_that_are_all_the_same_one_are_found_out(bench: Bench) -> None:
 )
 def test_more_than_there_is_gets_one_line(bench: Bench, arguments: list[str], words: list[str]) -> None:
     one_line(bench("--model", bench.model, "--bs", "1", *arguments, code=2).stderr, *words)
-
-
-def test_the_spec_of_the_double_is_batch_four() -> None:
-    assert SPEC.shape[0] == BATCH

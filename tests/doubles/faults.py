@@ -192,6 +192,27 @@ class OneChipElsewhere(Chips):
         return super().open(artifact, Device("npu", 0), options)
 
 
+class OneChipFallsBack(Chips):
+    name = "onechipfallsback"
+
+    def open(self, artifact, device, options):
+        session = super().open(artifact, device, options)
+        session.fallback = "nodes may run on the CPU" if device.index else ""
+        return session
+
+
+class SlowChips(Chips):
+    """The lanes' workers, and not the one that measures the latency, take their time to clean up."""
+
+    name = "slowchips"
+
+    def open(self, artifact, device, options):
+        session = super().open(artifact, device, options)
+        if device.index:
+            atexit.register(time.sleep, 20)
+        return session
+
+
 class OneBadChip(Chips):
     name = "onebadchip"
 
@@ -205,7 +226,8 @@ _NAMES = {
     "abort": "Abort", "hang": "Hang", "hangload": "HangInLoad", "oom": "OutOfMemory", "nomemory": "NoMemory",
     "exit0": "Exit0", "garbage": "Garbage", "orphans": "Orphans", "crashatexit": "CrashAtExit",
     "unsteady": "Unsteady", "elsewhere": "Elsewhere", "chips": "Chips", "onebadchip": "OneBadChip",
-    "onechipelsewhere": "OneChipElsewhere", "slowatexit": "SlowAtExit", "forks": "Forks", "talkative": "Talkative",
+    "onechipelsewhere": "OneChipElsewhere", "onechipfallsback": "OneChipFallsBack", "slowchips": "SlowChips",
+    "slowatexit": "SlowAtExit", "forks": "Forks", "talkative": "Talkative",
 }  # fmt: skip
 
 
