@@ -10,16 +10,14 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from backends import registry
-from backends.base import Device, Precision, Session
+from backends.base import Device, Precision
 from bench.clock import PERF_CLOCK
 from bench.measure import Progress, take_samples
+from bench.messages import MeasureTask
 from bench.overhead import MAX_OVERHEAD_SHARE
 from bench.plan import CellTask
+from bench.subject import Subject
 from bench.watch import Watch, open_watch
-from bench.workloads import load as load_workload
-from bench.workloads.base import Materials
-from reports.accuracy import compare_outputs
 from reports.records import (
     ArtifactInfo,
     CellIdentity,
@@ -60,26 +58,21 @@ def failed_cell(task: CellTask, failure: Failure, started: str) -> CellRecord:
     )  # fmt: skip
 
 
-def run_cell(task: CellTask, materials: Materials, phase: Callable[[str], None], progress: Progress) -> CellRecord:
+def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progress) -> CellRecord:
     """Measure one cell in this process. Raises the errors of backends.base and of the vendor's runtime."""
     phase("build")
-    workload = load_workload(task.workload.name)
-    model = workload.model(task.workload, materials, task.batch)
-    backend = registry.load(task.backend)
-    options = registry.parse_options(backend, task.options)
-    device = Device.parse(task.device)
+    task = order.cell
+    subject = Subject.of_cell(task, order.materials)
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    with closing(open_watch(device, task.address)) as watch:
+    with closing(open_watch(subject.device, task.address)) as watch:
         watch.look("before")
-        artifact, build_s = _timed(lambda: backend.prepare(model, task.precision, device, options))
+        artifact, build_s = _timed(lambda: subject.prepare(task.precision))
         phase("load")
-        session, load_s = _timed(lambda: backend.open(artifact, device, options))
+        session, load_s = _timed(lambda: subject.open(artifact))
         with session:
             phase("check")
-            feeds = workload.host_batches(task.workload, materials, task.batch)
-            reference = workload.reference(materials, task.batch)
-            session.copy_inputs(feeds[0])
-            _, first_call_s = _timed(lambda: _infer(session))
+            session.copy_inputs(subject.feeds[0])
+            _, first_call_s = _timed(lambda: subject.infer_check_batch(session))
             record = CellRecord(
                 id=task.id,
                 identity=identity_of(task, session.precision),
@@ -89,7 +82,7 @@ def run_cell(task: CellTask, materials: Materials, phase: Callable[[str], None],
                 clock="host",
                 chips=task.chips,
                 started=started,
-                accuracy=compare_outputs(reference, session.copy_outputs(), session.precision.value),
+                accuracy=subject.compare(session),
                 artifact=ArtifactInfo(
                     sha256=artifact.sha256,
                     build_s=build_s,
@@ -102,14 +95,12 @@ def run_cell(task: CellTask, materials: Materials, phase: Callable[[str], None],
             if not _passed(record.accuracy):
                 return record
             phase("measure")
-            samples = take_samples(session, task.scope, feeds, task.limits, PERF_CLOCK, progress, watch)
+            samples = take_samples(session, task.scope, subject.feeds, task.limits, PERF_CLOCK, progress, watch)
             watch.look("after")
             # A session that answers from memory, or breaks while it runs, is right before the loop and wrong after it.
             phase("recheck")
-            session.copy_inputs(feeds[0])
-            _infer(session)
-            accuracy = compare_outputs(reference, session.copy_outputs(), session.precision.value)
-            placement = session.fallback or _elsewhere(device, session.device)
+            accuracy = subject.check(session)
+            placement = session.fallback or _elsewhere(subject.device, session.device)
         return _judged(task, replace(record, accuracy=accuracy), samples, watch, placement)
 
 
@@ -149,11 +140,6 @@ def _flags(samples: Samples, latency: LatencySummary, watch: Watch, placement: s
         throttle_reason=reason,
         placement_reason=placement,
     )
-
-
-def _infer(session: Session) -> None:
-    session.enqueue()
-    session.synchronize()
 
 
 def _passed(accuracy: list[OutputAccuracy]) -> bool:

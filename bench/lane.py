@@ -4,40 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 
-from backends import registry
-from backends.base import Array, Device, DeviceError, Feeds, Precision, Session
+from backends.base import DeviceError, Precision, Session
 from bench import timing
 from bench.clock import PERF_CLOCK
-from bench.plan import CellTask, Lane
+from bench.messages import LaneTask
+from bench.plan import CellTask
+from bench.subject import Subject
 from bench.watch import open_watch
-from bench.workloads import load as load_workload
-from bench.workloads.base import Materials
-from reports.accuracy import compare_outputs
 from reports.statistics import steady_state
 
 _NS_PER_S = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class LaneOrder:
-    """What one worker is to do: keep the lane's requests in flight for `window_s` seconds.
-
-    `executed` is the precision that the cell itself ran in; a lane in another would be another cell.
-    """
-
-    lane: Lane
-    window_s: float
-    executed: Precision
-
-
 def run_lane(
-    task: CellTask,
-    materials: Materials,
-    order: LaneOrder,
-    phase: Callable[[str], None],
-    line_up: Callable[[], int],
+    order: LaneTask, phase: Callable[[str], None], line_up: Callable[[], int]
 ) -> tuple[timing.Stamps, list[str]]:
     """Begin at the time, in ns, that `line_up` returns; the stamps, and in words what speaks against them.
 
@@ -45,21 +26,16 @@ def run_lane(
     wrong outputs with that many open.
     """
     phase("build")
-    lane = order.lane
-    workload = load_workload(task.workload.name)
-    model = workload.model(task.workload, materials, task.batch)
-    backend = registry.load(task.backend)
-    options = registry.parse_options(backend, task.options)
-    device = Device.parse(lane.device)
-    feeds = workload.host_batches(task.workload, materials, task.batch)
-    reference = workload.reference(materials, task.batch)
-    artifact = backend.prepare(model, task.precision, device, options)
+    task, lane = order.cell, order.lane
+    subject = Subject.of_cell(task, order.materials, lane.device)
+    device = subject.device
+    artifact = subject.prepare(task.precision)
     with closing(open_watch(device, lane.address)) as watch, ExitStack() as opened:
         phase("load")
-        sessions = [opened.enter_context(backend.open(artifact, device, options)) for _ in range(lane.streams)]
-        requests = [timing.compose(session, task.scope, feeds) for session in sessions]
+        sessions = [opened.enter_context(subject.open(artifact)) for _ in range(lane.streams)]
+        requests = [timing.compose(session, task.scope, subject.feeds) for session in sessions]
         phase("check")
-        _check(sessions, device, order.executed, feeds[0], reference)
+        _check(sessions, subject, order.executed)
         stamps = timing.Stamps(task.limits.max_samples + lane.streams)
         with timing.collector_off():
             phase("measure")
@@ -71,7 +47,7 @@ def run_lane(
             timing.run_pipeline(requests, PERF_CLOCK, stamps, until_ns=begin + int(order.window_s * _NS_PER_S))
             watch.end(calls=stamps.count)
         phase("recheck")
-        _check(sessions, device, order.executed, feeds[0], reference)
+        _check(sessions, subject, order.executed)
     remarks = [f"on {device} {session.fallback}" for session in sessions[:1] if session.fallback]
     throttled, reason = watch.throttling()
     if throttled:
@@ -82,19 +58,15 @@ def run_lane(
     return stamps, remarks
 
 
-def _check(
-    sessions: Sequence[Session], device: Device, executed: Precision, feeds: Feeds, reference: dict[str, Array]
-) -> None:
+def _check(sessions: Sequence[Session], subject: Subject, executed: Precision) -> None:
     """Every session must be what the cell's own was: right, on its device, in the same precision."""
+    device = subject.device
     for session in sessions:
         if session.device != device:
             raise DeviceError(f"asked for {device}, the session runs on {session.device}; ask its backend's author.")
         if session.precision is not executed:
             raise DeviceError(f"the cell ran in {executed}, a session on {device} in {session.precision}.")
-        session.copy_inputs(feeds)
-        session.enqueue()
-        session.synchronize()
-        for output in compare_outputs(reference, session.copy_outputs(), session.precision.value):
+        for output in subject.check(session):
             if not output.passed:
                 raise DeviceError(f"with {len(sessions)} sessions on {device} the outputs are wrong: {output.reason}.")
 

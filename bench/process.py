@@ -18,8 +18,8 @@ from typing import Self
 
 import msgspec
 
+from bench.messages import Event, Failed, Measured, Phase, Prepared, Progress, Ran, Ready, Task
 from bench.phases import PhaseLimits
-from bench.worker import Event, Failed, Measured, Phase, Prepared, Progress, Ran, Ready, Task
 
 _TAIL_LINES = 8
 _TAIL_BYTES = 8192

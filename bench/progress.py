@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from bench.messages import Event, Phase
+from bench.messages import Progress as Measuring
 from bench.plan import CellTask
-from bench.worker import Event, Phase
-from bench.worker import Progress as Measuring
 from reports import flags
 from reports.records import CellRecord
 

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from bench.cell import failed_cell
 from bench.errors import UsageError
+from bench.messages import Event, Measured, MeasureTask, Phase, Prepared, PrepareTask
 from bench.phases import PhaseLimits
 from bench.plan import CellTask, WorkloadSpec
 from bench.process import run_worker
 from bench.throughput import measure_throughput
-from bench.worker import Event, Measured, MeasureTask, Phase, Prepared, PrepareTask
 from bench.workloads.base import Materials
 from reports.records import CellRecord, Failure, Throughput
 from reports.store import RunWriter

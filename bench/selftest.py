@@ -12,9 +12,9 @@ from backends.telemetry import HostActivity, activity, host_counters
 from bench import overhead, timing
 from bench.clock import PERF_CLOCK
 from bench.errors import UsageError
+from bench.messages import NoiseTask, Ran
 from bench.noise import Spin, take
 from bench.process import run_worker
-from bench.worker import NoiseTask, Ran
 from reports.statistics import abba_order, call_cost, decide, minimum_detectable_effect, pairs_needed, percentile
 
 SPIN_NS = 1_000_000

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from backends.base import Precision
+from bench.messages import Event, LaneTask, Phase, Ran, Ready
 from bench.phases import PhaseLimits
 from bench.plan import CellTask
 from bench.plan import Lane as PlannedLane
 from bench.process import Outcome, Worker, attend
-from bench.worker import Event, LaneTask, Phase, Ran, Ready
 from bench.workloads.base import Materials
 from reports.records import CellRecord, Failure, Throughput
 from reports.throughput import Lane, summarise_throughput

@@ -17,102 +17,30 @@ from pathlib import Path
 
 import msgspec
 
-from backends.base import BackendError, Precision
+from backends.base import BackendError
 from bench.cell import run_cell
 from bench.errors import UsageError
-from bench.lane import LaneOrder, run_lane
+from bench.lane import run_lane
+from bench.messages import (
+    Event,
+    Failed,
+    LaneTask,
+    Measured,
+    MeasureTask,
+    NoiseTask,
+    Phase,
+    Prepared,
+    PrepareTask,
+    Progress,
+    Ran,
+    Ready,
+    Task,
+)
 from bench.noise import invocation
-from bench.plan import CellTask, Lane, WorkloadSpec
 from bench.workloads import load as load_workload
-from bench.workloads.base import CACHE_VERSION, Materials
+from bench.workloads.base import CACHE_VERSION
 from datasets.errors import DatasetError
-from reports.records import CellRecord
 from reports.statistics import Interval
-
-
-class PrepareTask(msgspec.Struct, frozen=True, kw_only=True, tag="prepare"):
-    """Make a workload's files."""
-
-    workload: WorkloadSpec
-    batches: list[int]
-    cache: str
-
-
-class MeasureTask(msgspec.Struct, frozen=True, kw_only=True, tag="measure"):
-    """Measure one cell on files that a PrepareTask made."""
-
-    cell: CellTask
-    materials: Materials
-
-
-class LaneTask(msgspec.Struct, frozen=True, kw_only=True, tag="lane"):
-    """Take part in a throughput measurement: get ready, say so, begin when told to, go on for `window_s`."""
-
-    cell: CellTask
-    materials: Materials
-    lane: Lane
-    window_s: float
-    #: what the cell itself was executed in
-    executed: Precision
-
-
-class NoiseTask(msgspec.Struct, frozen=True, kw_only=True, tag="noise"):
-    """Measure the selftest's own workload once, as one invocation of a comparison."""
-
-    samples: int
-
-
-Task = PrepareTask | MeasureTask | LaneTask | NoiseTask
-
-
-class Phase(msgspec.Struct, frozen=True, tag="phase"):
-    """The worker has begun something; also the sign of life that its time limit counts from."""
-
-    name: str
-
-
-class Progress(msgspec.Struct, frozen=True, tag="progress"):
-    """Where a measurement stands; `latency_ns` and `half_width` are of the median so far."""
-
-    phase: str
-    samples: int
-    latency_ns: float
-    half_width: float | None
-
-
-class Measured(msgspec.Struct, frozen=True, tag="measured"):
-    """Last event of a MeasureTask."""
-
-    record: CellRecord
-
-
-class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
-    """Last event of a PrepareTask."""
-
-    materials: Materials
-
-
-class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """A LaneTask is warmed up and waits on its standard input for the time to begin at."""
-
-
-class Ran(msgspec.Struct, frozen=True, tag="ran"):
-    """Last event of a LaneTask or a NoiseTask: start and end of every inference, by the machine's monotonic clock."""
-
-    starts_ns: list[int]
-    ends_ns: list[int]
-    #: what was seen meanwhile that speaks against the figures, in plain words
-    remarks: list[str] = []
-
-
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """Last event of a task that raised; `expected` errors are one line for the user, others are ours."""
-
-    message: str
-    expected: bool
-
-
-Event = Phase | Progress | Ready | Measured | Prepared | Ran | Failed
 
 #: Progress is told at most this often, so that neither process spends time on it.
 _PROGRESS_EVERY_S = 1.0
@@ -166,7 +94,7 @@ def _run(task: Task, channel: _Channel) -> Measured | Prepared | Ran:
             cache = Path(task.cache) / CACHE_VERSION
             return Prepared(workload.materialise(task.workload, task.batches, cache, channel.phase))
         case MeasureTask():
-            return Measured(run_cell(task.cell, task.materials, channel.phase, channel.progress))
+            return Measured(run_cell(task, channel.phase, channel.progress))
         case LaneTask():
 
             def line_up() -> int:
@@ -176,8 +104,7 @@ def _run(task: Task, channel: _Channel) -> Measured | Prepared | Ran:
                 channel.phase("measure")
                 return begin
 
-            asked = LaneOrder(task.lane, task.window_s, task.executed)
-            stamps, remarks = run_lane(task.cell, task.materials, asked, channel.phase, line_up)
+            stamps, remarks = run_lane(task, channel.phase, line_up)
         case NoiseTask():
             channel.phase("measure")
             stamps, remarks = invocation(task.samples), []

@@ -1,0 +1,79 @@
+"""What is run: one workload's model at one batch size, on one backend and device, and the proof that it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+from backends import registry
+from backends.base import Array, Artifact, Backend, Device, Feeds, OptionValue, Precision, Session
+from bench.plan import CellTask, WorkloadSpec
+from bench.workloads import load as load_workload
+from bench.workloads.base import Materials, Workload
+from reports.accuracy import compare_outputs
+from reports.records import OutputAccuracy
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What cells, lanes and translations have in common: how to build it, open it, and see that it is right."""
+
+    workload: Workload
+    spec: WorkloadSpec
+    materials: Materials
+    backend: Backend
+    options: Mapping[str, OptionValue]
+    device: Device
+    batch: int
+
+    @classmethod
+    def load(
+        cls, spec: WorkloadSpec, materials: Materials, backend: str, options: Mapping[str, str], device: str, batch: int
+    ) -> Self:
+        """From names, as tasks hold them. Raises the errors of the registry."""
+        loaded = registry.load(backend)
+        return cls(
+            workload=load_workload(spec.name), spec=spec, materials=materials, backend=loaded,
+            options=registry.parse_options(loaded, options), device=Device.parse(device), batch=batch,
+        )  # fmt: skip
+
+    @classmethod
+    def of_cell(cls, task: CellTask, materials: Materials, device: str | None = None) -> Self:
+        """A cell's, or the same on another device."""
+        return cls.load(task.workload, materials, task.backend, task.options, device or task.device, task.batch)
+
+    def prepare(self, precision: Precision) -> Artifact:
+        """Build what the backend loads. Raises the errors of backends.base."""
+        model = self.workload.model(self.spec, self.materials, self.batch)
+        return self.backend.prepare(model, precision, self.device, self.options)
+
+    def open(self, artifact: Artifact) -> Session:
+        """Load it on the device. Raises the errors of backends.base."""
+        return self.backend.open(artifact, self.device, self.options)
+
+    @cached_property
+    def feeds(self) -> list[Feeds]:
+        """Different host batches; the reference outputs are those of the first."""
+        return self.workload.host_batches(self.spec, self.materials, self.batch)
+
+    @cached_property
+    def reference(self) -> dict[str, Array]:
+        """What the first host batch must give."""
+        return self.workload.reference(self.materials, self.batch)
+
+    def infer_check_batch(self, session: Session) -> None:
+        """One inference of the first host batch, which must have been copied to the device."""
+        session.enqueue()
+        session.synchronize()
+
+    def compare(self, session: Session) -> list[OutputAccuracy]:
+        """The outputs that lie on the device against the reference of the first host batch."""
+        return compare_outputs(self.reference, session.copy_outputs(), session.precision.value)
+
+    def check(self, session: Session) -> list[OutputAccuracy]:
+        """Copy the first host batch, infer, compare."""
+        session.copy_inputs(self.feeds[0])
+        self.infer_check_batch(session)
+        return self.compare(session)
