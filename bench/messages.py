@@ -6,8 +6,11 @@ import msgspec
 
 from backends.base import Precision
 from bench.plan import CellTask, Lane, WorkloadSpec
+from bench.translation.inputs import InputPlan
 from bench.workloads.base import Materials
+from datasets.tensors import TensorFormat
 from reports.records import CellRecord
+from reports.translation import TranslationRecord
 
 
 class PrepareTask(msgspec.Struct, frozen=True, kw_only=True, tag="prepare"):
@@ -42,7 +45,19 @@ class NoiseTask(msgspec.Struct, frozen=True, kw_only=True, tag="noise"):
     samples: int
 
 
-Task = PrepareTask | MeasureTask | LaneTask | NoiseTask
+class TranslateTask(msgspec.Struct, frozen=True, kw_only=True, tag="translate"):
+    """Translate what is not finished yet in a folder; `record` is what is known of it before."""
+
+    workload: WorkloadSpec
+    materials: Materials
+    precision: Precision
+    inputs: InputPlan
+    folder: str
+    output_format: TensorFormat
+    record: TranslationRecord
+
+
+Task = PrepareTask | MeasureTask | LaneTask | NoiseTask | TranslateTask
 
 
 class Phase(msgspec.Struct, frozen=True, tag="phase"):
@@ -58,6 +73,13 @@ class Progress(msgspec.Struct, frozen=True, tag="progress"):
     samples: int
     latency_ns: float
     half_width: float | None
+
+
+class Advanced(msgspec.Struct, frozen=True, tag="advanced"):
+    """How many batches of a TranslateTask are finished, of those that it began with."""
+
+    done: int
+    total: int
 
 
 class Measured(msgspec.Struct, frozen=True, tag="measured"):
@@ -85,6 +107,12 @@ class Ran(msgspec.Struct, frozen=True, tag="ran"):
     remarks: list[str] = []
 
 
+class Translated(msgspec.Struct, frozen=True, tag="translated"):
+    """Last event of a TranslateTask."""
+
+    record: TranslationRecord
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """Last event of a task that raised; `expected` errors are one line for the user, others are ours."""
 
@@ -92,4 +120,6 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     expected: bool
 
 
-Event = Phase | Progress | Ready | Measured | Prepared | Ran | Failed
+#: What ends a task well.
+Result = Measured | Prepared | Ran | Translated
+Event = Phase | Progress | Advanced | Ready | Result | Failed

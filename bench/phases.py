@@ -15,6 +15,7 @@ DEFAULT_LIMITS_S: Mapping[str, float] = {
     "check": 600,
     "measure": 300,
     "recheck": 600,
+    "translate": 600,
     "line up": 1800,
 }
 PHASES = tuple(DEFAULT_LIMITS_S)

@@ -18,7 +18,7 @@ from typing import Self
 
 import msgspec
 
-from bench.messages import Event, Failed, Measured, Phase, Prepared, Progress, Ran, Ready, Task
+from bench.messages import Event, Failed, Phase, Result, Task
 from bench.phases import PhaseLimits
 
 _TAIL_LINES = 8
@@ -28,18 +28,14 @@ _FAREWELL_S = 30.0
 #: The longest sleep between two looks at whether a silent worker still lives.
 _LOOK_S = 1.0
 
-LastEvent = Measured | Prepared | Ran | Failed
-_LAST = (Measured, Prepared, Ran, Failed)
-_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(
-    Phase | Progress | Ready | Measured | Prepared | Ran | Failed
-)
+_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a worker ended: its last event, or why there is none. `phase` is the last one it entered."""
 
-    result: Measured | Prepared | Ran | None
+    result: Result | None
     phase: str = ""
     message: str = ""
     expected: bool = False
@@ -84,7 +80,7 @@ class Worker:
         self._limits = limits
         self._phase = "start"
         self._pending = b""
-        self._last: LastEvent | None = None
+        self._last: Result | Failed | None = None
         self._lost = ""
         self.abandoned = False
         self._aftermath = ""
@@ -147,7 +143,7 @@ class Worker:
             if isinstance(event, Phase):
                 self._phase = event.name
             self.deadline = time.monotonic() + self._limits.of(self._phase)
-            if isinstance(event, _LAST):
+            if isinstance(event, Result | Failed):
                 self._last = event
                 return events
             events.append(event)
@@ -328,5 +324,14 @@ def _children() -> set[int]:
 
 
 _orphans = _Orphans()
-#: To be called once by a program whose only children are workers.
-adopt_orphans = _orphans.adopt
+
+
+def take_charge() -> None:
+    """To be called by a program whose only children from now on are workers: it answers for all that they start.
+
+    A cancelled CI job or a closed terminal ends it as Ctrl-C does: workers stopped, what was finished kept.
+    """
+    _orphans.adopt()
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(name) is signal.SIG_DFL:  # nohup means what it says
+            signal.signal(name, signal.default_int_handler)

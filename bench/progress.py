@@ -35,6 +35,40 @@ def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield show
 
 
+class WorkDisplay:
+    """Shows one long piece of work: what is being got ready, then a bar. Redrawn on events only."""
+
+    def __init__(self, what: str) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("{task.fields[detail]}"),
+            console=Console(file=sys.stderr, highlight=False), auto_refresh=False, transient=True,
+        )  # fmt: skip
+        self._task: TaskID = self._progress.add_task(escape(what), total=None, detail="")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def preparing(self, what: str) -> None:
+        self._progress.update(self._task, detail=escape(what))
+        self._progress.refresh()
+
+    def advance(self, done: int, total: int) -> None:
+        """`done` of `total` pieces."""
+        self._progress.update(self._task, completed=done, total=total, detail="")
+        self._progress.refresh()
+
+    def note(self, text: str) -> None:
+        """A line that stays on the screen."""
+        self._progress.console.print(escape(text))
+
+
 class RunDisplay:
     """An Observer that draws with rich. Redrawn on events only: a ticking display would disturb what is measured."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -24,8 +24,6 @@ from reports.store import RunWriter
 class Observer(Protocol):
     """Watches a run, to show it."""
 
-    def preparing(self, what: str) -> None: ...
-
     def cell_started(self, number: int, task: CellTask) -> None: ...
 
     def cell_event(self, event: Event) -> None: ...
@@ -34,13 +32,13 @@ class Observer(Protocol):
 
 
 def prepare(
-    workload: WorkloadSpec, batches: Sequence[int], cache: Path, limits: PhaseLimits, observer: Observer
+    workload: WorkloadSpec, batches: Sequence[int], cache: Path, limits: PhaseLimits, say: Callable[[str], None]
 ) -> Materials:
-    """Make the workload's files in a worker process. Raises UsageError with the worker's reason."""
+    """Make the workload's files in a worker process; `say` is told what is being done. Raises UsageError."""
 
     def on_event(event: Event) -> None:
         if isinstance(event, Phase):
-            observer.preparing(event.name)
+            say(event.name)
 
     task = PrepareTask(workload=workload, batches=list(batches), cache=str(cache))
     outcome = run_worker(task, on_event, limits)

@@ -22,6 +22,7 @@ from bench.cell import run_cell
 from bench.errors import UsageError
 from bench.lane import run_lane
 from bench.messages import (
+    Advanced,
     Event,
     Failed,
     LaneTask,
@@ -34,9 +35,13 @@ from bench.messages import (
     Progress,
     Ran,
     Ready,
+    Result,
     Task,
+    Translated,
+    TranslateTask,
 )
 from bench.noise import invocation
+from bench.translation.work import translate
 from bench.workloads import load as load_workload
 from bench.workloads.base import CACHE_VERSION
 from datasets.errors import DatasetError
@@ -77,7 +82,7 @@ def main() -> int:
     channel = _Channel(int(sys.argv[1]))
     try:
         line = sys.stdin.buffer.readline()
-        channel.send(_run(msgspec.json.decode(line, type=PrepareTask | MeasureTask | LaneTask | NoiseTask), channel))
+        channel.send(_run(msgspec.json.decode(line, type=Task), channel))
     except (BackendError, UsageError, DatasetError) as error:
         channel.send(Failed(_one_line(str(error)), expected=True))
     except Exception as error:  # the last frame before the process boundary: the parent reports it
@@ -86,7 +91,7 @@ def main() -> int:
     return 0
 
 
-def _run(task: Task, channel: _Channel) -> Measured | Prepared | Ran:
+def _run(task: Task, channel: _Channel) -> Result:
     match task:
         case PrepareTask():
             channel.phase("prepare")
@@ -95,6 +100,8 @@ def _run(task: Task, channel: _Channel) -> Measured | Prepared | Ran:
             return Prepared(workload.materialise(task.workload, task.batches, cache, channel.phase))
         case MeasureTask():
             return Measured(run_cell(task, channel.phase, channel.progress))
+        case TranslateTask():
+            return Translated(translate(task, channel.phase, lambda done, total: channel.send(Advanced(done, total))))
         case LaneTask():
 
             def line_up() -> int:

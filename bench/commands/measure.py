@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from bench.errors import ExitCode, UsageError
 from bench.locks import hold
 from bench.placement import lock_names
 from bench.plan import CellTask, make_cells
-from bench.process import adopt_orphans
+from bench.process import take_charge
 from bench.progress import RunDisplay
 from bench.runner import prepare, run_cells
 from bench.selection import Selection, select
@@ -48,10 +47,9 @@ def choose(options: RunOptions) -> Selection:
 @contextmanager
 def planned(options: RunOptions, selection: Selection, display: RunDisplay) -> Iterator[Plan]:
     """The plan, while the devices that it needs are this run's alone. Raises UsageError."""
-    adopt_orphans()
-    _terminate_as_interrupted()
+    take_charge()
     with hold(lock_names(selection.variants), options.lock_timeout_s, display.note):
-        materials = prepare(options.workload, options.batches, options.cache, options.phase_limits, display)
+        materials = prepare(options.workload, options.batches, options.cache, options.phase_limits, display.preparing)
         for note in materials.info.notes:
             display.note(f"note: {note}")
         cells = make_cells(
@@ -60,13 +58,6 @@ def planned(options: RunOptions, selection: Selection, display: RunDisplay) -> I
         )  # fmt: skip
         display.expect(len(cells))
         yield Plan(materials, cells)
-
-
-def _terminate_as_interrupted() -> None:
-    """Have a cancelled CI job or a closed terminal end as Ctrl-C does: workers stopped, what was measured kept."""
-    for name in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(name) is signal.SIG_DFL:  # nohup means what it says
-            signal.signal(name, signal.default_int_handler)
 
 
 def measure(

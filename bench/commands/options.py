@@ -64,7 +64,7 @@ class RunOptions:
             precisions=[Precision(name) for name in dict.fromkeys(given.precision or ('fp32',))],
             scopes=[Scope(name) for name in dict.fromkeys(given.scope or ('compute',))],
             device=device, limits=limits, out=given.out, baseline=given.baseline and canonical_label(given.baseline),
-            cache=_cache_folder(given.cache), chips=given.chips, streams=given.streams,
+            cache=cache_folder(given.cache), chips=given.chips, streams=given.streams,
             phase_limits=PhaseLimits().changed(dict(given.phase_limit)), lock_timeout_s=given.lock_timeout,
             include_flagged=given.include_flagged,
         )  # fmt: skip
@@ -74,7 +74,8 @@ class RunOptions:
         return Wanted(self.device, self.precisions, self.scopes, self.chips, self.streams)
 
 
-def _cache_folder(given: Path | None) -> Path:
+def cache_folder(given: Path | None) -> Path:
+    """Where exported models and references are kept. Raises UsageError."""
     root = os.environ.get("XDG_CACHE_HOME")
     try:
         return (given or (Path(root) if root else Path("~/.cache")) / "bench").expanduser()

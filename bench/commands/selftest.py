@@ -13,14 +13,14 @@ from bench.environment import describe_conditions, describe_host
 from bench.errors import ExitCode
 from bench.locks import hold
 from bench.placement import cpu_locks
-from bench.process import adopt_orphans
+from bench.process import take_charge
 from bench.progress import counted
 from reports.host import conditions_in_words
 
 
 def run_selftest(pairs: int, lock_timeout_s: float) -> int:
     """Measure the machine and say what it is good for. Raises UsageError when its cores are in use by another run."""
-    adopt_orphans()
+    take_charge()
     console = Console(highlight=False)
     host, conditions = describe_host(), describe_conditions()
 
