@@ -139,7 +139,7 @@ class OptionSpec:
                 raise ValueError(f"{self.key}={text!r}: write true or false")
             return text.lower() in ("true", "1", "on")
         if isinstance(self.default, int):
-            if not text.isdigit():
+            if not (text.isascii() and text.isdecimal()):
                 raise ValueError(f"{self.key}={text!r}: write a whole number of 0 or more")
             return int(text)
         if self.choices and text not in self.choices:

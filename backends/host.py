@@ -9,12 +9,12 @@ import importlib.util
 import os
 import platform
 import re
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
 
 from backends.base import Device, DeviceInfo
+from backends.cgroup import cpu_limit, read
 
 CPU = Device("cpu")
 
@@ -40,17 +40,11 @@ def physical_cores() -> int:
     """Number of physical cores among the usable CPUs; the default thread count of every CPU engine here.
 
     Hyper-threads share one core's arithmetic units, and engines by default disagree on whether to use
-    them; one explicit number keeps the comparison fair.
+    them; one explicit number keeps the comparison fair. A container's quota is rounded down, to at least 1.
     """
-    cpus = usable_cpus()
-    try:
-        cores = {
-            Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text(encoding="ascii")
-            for cpu in cpus
-        }
-    except OSError:
-        return min(len(cpus), _cpu_quota())
-    return min(len(cores), _cpu_quota())
+    quota = cpu_limit()
+    cores = len(_cores())
+    return cores if quota is None else min(cores, max(1, int(quota)))
 
 
 def core_groups(count: int) -> list[frozenset[int]]:
@@ -58,14 +52,7 @@ def core_groups(count: int) -> list[frozenset[int]]:
 
     Raises ValueError when there are fewer physical cores than that.
     """
-    cores: dict[str, set[int]] = {}
-    for cpu in sorted(usable_cpus()):
-        try:
-            siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list").read_text("ascii")
-        except OSError:
-            siblings = str(cpu)
-        cores.setdefault(siblings, set()).add(cpu)
-    available = list(cores.values())
+    available = _cores()
     if count > min(len(available), physical_cores()):
         raise ValueError(f"{count} groups need {count} cores, {physical_cores()} are usable")
     # Neighbours stay together: they share a cache or a memory controller.
@@ -73,13 +60,13 @@ def core_groups(count: int) -> list[frozenset[int]]:
     return [frozenset().union(*available[low:high]) for low, high in pairwise(bounds)]
 
 
-def _cpu_quota() -> int:
-    """Whole CPUs that a container's quota leaves (`docker --cpus`), rounded down to at least 1; huge without one."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-        return max(1, int(quota) // int(period))
-    except (OSError, ValueError):  # no cgroup v2, or "max"
-        return sys.maxsize
+def _cores() -> list[set[int]]:
+    """The usable logical CPUs by physical core; each counts as a core where the system does not tell."""
+    cores: dict[str, set[int]] = {}
+    for cpu in sorted(usable_cpus()):
+        siblings = read(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"))
+        cores.setdefault(siblings or str(cpu), set()).add(cpu)
+    return list(cores.values())
 
 
 def cpu_flags() -> frozenset[str]:
@@ -139,7 +126,7 @@ def nvidia_devices(root: Path = Path("/proc/driver/nvidia/gpus")) -> tuple[Devic
         # CUDA stops at the first entry that is no device; entries by UUID cannot be told apart here.
         visible = []
         for entry in mask.split(","):
-            if not entry.strip().isdigit() or int(entry) >= len(cards):
+            if not (entry.strip().isascii() and entry.strip().isdecimal()) or int(entry) >= len(cards):
                 break
             visible.append(cards[int(entry)])
         cards = visible if not by_uuid else cards

@@ -43,7 +43,7 @@ def take_samples(
     loop_ns = overhead.overhead_ns(clock)
     with timing.collector_off():
         warmup_ns = _warm_up(session, scope, feeds, limits, clock, progress)
-        group = overhead.choose_group(clock, loop_ns, statistics.median(warmup_ns))
+        group, group_ns = overhead.choose_group(clock, loop_ns, statistics.median(warmup_ns))
         issue, complete = timing.compose(session, scope, feeds, group)
         stamps = timing.Stamps(limits.max_samples)
         guard = ClockGuard()
@@ -55,7 +55,7 @@ def take_samples(
         warmup_ns=warmup_ns,
         group=group,
         stop=reason,
-        overhead_ns=loop_ns if group == 1 else overhead.overhead_ns(clock, group),
+        overhead_ns=group_ns,
         discarded_blocks=guard.discarded,
         clock_stayed_low=guard.gave_up,
     )

@@ -14,8 +14,6 @@ from bench.timing import Stamps, collector_off, group_calls, run_block
 OVERHEAD_CALLS = 2_000
 #: The loop may add this share to a sample; above it, samples are taken over groups of calls.
 MAX_OVERHEAD_SHARE = 0.001
-
-
 #: Beyond this the clock's share of a call is lost in that of the two method calls.
 _LARGEST_GROUP = 256
 
@@ -42,19 +40,24 @@ def overhead_ns(clock: ClockNs, group: int = 1) -> float:
     return statistics.median(stamps.durations_ns()) / group
 
 
-def choose_group(clock: ClockNs, loop_ns: float, latency_ns: float) -> int:
-    """The smallest group whose own overhead, as measured, is at most MAX_OVERHEAD_SHARE of a call.
+def choose_group(clock: ClockNs, loop_ns: float, latency_ns: float) -> tuple[int, float]:
+    """A group whose own overhead, as measured, is at most MAX_OVERHEAD_SHARE of a call; and that overhead in ns a call.
 
-    1 for all but tiny models. Where no group helps, since the two method calls alone are too much, the one that would
-    do if they were free; the cell's verdict then says so.
+    1 for all but tiny models; else the first that does of `group_size`, twice that, and so on. Where none helps, since
+    the two method calls alone are too much, `group_size`; the cell's verdict then says so.
     """
     least = group_size(loop_ns, latency_ns)
+    if least == 1:
+        return 1, loop_ns
+    found = {least: overhead_ns(clock, least)}
     group = least
-    while group > 1 and group <= _LARGEST_GROUP:
-        if overhead_ns(clock, group) <= MAX_OVERHEAD_SHARE * latency_ns:
-            return group
+    while group <= _LARGEST_GROUP:
+        if group not in found:
+            found[group] = overhead_ns(clock, group)
+        if found[group] <= MAX_OVERHEAD_SHARE * latency_ns:
+            return group, found[group]
         group *= 2
-    return least
+    return least, found[least]
 
 
 def group_size(overhead: float, latency_ns: float) -> int:

@@ -157,7 +157,8 @@ class Watch:
                 reasons.append(f"{found.thermal_events} thermal events of the CPU")
         if any(device + host):
             return True, ", ".join(reasons)
-        return (False if (host if self._on_cpu else device) else None), ""
+        known = host if self._on_cpu else device
+        return (False if known else None), ""
 
     def telemetry(self, batch: int) -> Telemetry:
         """Everything that was seen, for the record; `batch` images were in every inference."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from backends.telemetry import cgroup
-from backends.telemetry.cgroup import read
+from backends import cgroup
+from backends.cgroup import read
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.telemetry import cgroup
-from backends.telemetry.cgroup import read
+from backends import cgroup
+from backends.cgroup import read
 from backends.telemetry.processes import BusyProcess, busy_processes
 
 #: Variables of the environment that set thread counts, their binding, or how idle threads wait.

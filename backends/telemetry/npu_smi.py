@@ -16,8 +16,8 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+from backends.cgroup import container_kind
 from backends.telemetry.base import Monitor, Reading, TelemetryUnavailable
-from backends.telemetry.cgroup import container_kind
 from backends.telemetry.npu_table import NotUnderstood, NpuChip, NpuTable, parse_info
 from backends.telemetry.processes import count_others
 

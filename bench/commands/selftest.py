@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,7 +16,8 @@ from bench.locks import hold
 from bench.placement import cpu_locks
 from bench.process import take_charge
 from bench.progress import counted
-from reports.host import conditions_in_words
+from reports.host import activity_in_words, conditions_in_words
+from reports.records import Activity
 
 
 def run_selftest(pairs: int, lock_timeout_s: float) -> int:
@@ -49,10 +51,8 @@ def run_selftest(pairs: int, lock_timeout_s: float) -> int:
         ("noise between processes", f"{noise.between_sd:.2%} (standard deviation of the medians of equal processes)"),
         ("noise of a pair", f"{noise.difference_sd:.2%} (standard deviation of {noise.pairs} differences)"),
     ]
-    if noise.activity.other_cores is not None:
-        rows.append(("meanwhile", f"other processes used {noise.activity.other_cores:.2f} cores"
-                     + (f", {noise.activity.steal_share:.1%} of the time was stolen by the hypervisor"
-                        if noise.activity.steal_share is not None else "")))  # fmt: skip
+    if meanwhile := activity_in_words(Activity(**asdict(noise.activity))):
+        rows.append(("meanwhile", meanwhile))
     for name, figure in rows:
         table.add_row(name, escape(figure))
     console.print(table)

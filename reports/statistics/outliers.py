@@ -10,31 +10,26 @@ from reports.statistics.values import Values, checked
 
 #: Tukey's inner and outer fences, in interquartile ranges from the quartiles (Exploratory Data Analysis, 1977).
 _MILD, _SEVERE = 1.5, 3.0
-#: hyperfine's threshold: ten standard deviations of a normal distribution, in median absolute deviations.
-_FAR = 14.8
 
 
 @dataclass(frozen=True, slots=True)
 class Outliers:
-    """How many values lie outside. A severe one is not counted as mild too; `far` is a rule of its own."""
+    """How many values lie outside. A severe one is not counted as mild too."""
 
     mild: int
     severe: int
-    far: int
 
 
 def count_outliers(values: Values) -> Outliers:
-    """Counts beyond the quartiles ± 1.5 (mild) and ± 3 (severe) interquartile ranges, and of |x - median| > 14.8 MAD.
+    """Counts beyond the quartiles ± 1.5 (mild) and ± 3 (severe) interquartile ranges.
 
-    Quartiles interpolate linearly. Where more than half of the values are equal the spread is 0, and by the rules'
+    Quartiles interpolate linearly. Where more than half of the values are equal the spread is 0, and by the rule's
     own wording every other value is outside.
     Raises ValueError for no values, NaN or infinities.
     """
     row = checked(values)
-    lower, median, upper = np.quantile(row, [0.25, 0.5, 0.75])
+    lower, upper = np.quantile(row, [0.25, 0.75])
     beyond = np.maximum(lower - row, row - upper)
     outside = int(np.count_nonzero(beyond > _MILD * (upper - lower)))
     severe = int(np.count_nonzero(beyond > _SEVERE * (upper - lower)))
-    distances = np.abs(row - median)
-    far = int(np.count_nonzero(distances > _FAR * np.median(distances)))
-    return Outliers(mild=outside - severe, severe=severe, far=far)
+    return Outliers(mild=outside - severe, severe=severe)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.telemetry import cgroup
+from backends import cgroup
 from tests.backends.telemetry.trees import plant
 
 V2 = "0::/system.slice/job.service"
