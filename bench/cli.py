@@ -119,6 +119,12 @@ def _dispatch(options: argparse.Namespace, given: list[str]) -> int:
         from bench.commands.images import ImagesOptions, images
 
         return images(ImagesOptions.from_namespace(options))
+    if options.command == "convert":
+        from bench.commands.convert import ConvertOptions, convert
+        from bench.process import take_charge
+
+        take_charge()
+        return convert(ConvertOptions.from_namespace(options))
     if options.command == "selftest":
         from bench.commands.selftest import run_selftest
 

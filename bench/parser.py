@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_prepare(commands.add_parser("prepare", help="CelebA -> .bin inputs for msame and ais_bench, and the baseline"))
     _add_translate(commands.add_parser("translate", help="inference over whole sets of pictures, with any backend"))
     _add_images(commands.add_parser("images", help="outputs of msame, ais_bench or translate -> pictures"))
+    _add_convert(commands.add_parser("convert", help=".pth -> .onnx -> .om for Ascend, or a TensorRT engine"))
     selftest = commands.add_parser("selftest", help="what differences the timing of this machine can tell")
     selftest.add_argument(
         "--pairs", type=arguments.pairs, default=12, metavar="N", help="pairs of processes (default 12)"
@@ -95,6 +96,38 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
     _add_dtype(parser)
     parser.add_argument("--pictures", choices=("jpg", "png"), default="jpg", help="format (default jpg)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: the folder pictures in --outputs")
+
+
+def _add_convert(parser: argparse.ArgumentParser) -> None:
+    _add_weights(parser)
+    parser.add_argument(
+        "--to", choices=("onnx", "om", "engine"), default="onnx",
+        help="onnx (default); om: with atc, for Ascend; engine: with trtexec, for TensorRT",
+    )  # fmt: skip
+    parser.add_argument(
+        "--opset", type=arguments.opset, default=11, metavar="N",
+        help="ONNX opset, 11 to 20 (default 11, which old CANN reads, too)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--bs", nargs="+", action="extend", type=arguments.batch, metavar="N",
+        help="batch sizes of om and engine files, one file each (default 1 4 8 16)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--precision", choices=("fp32", "fp16"),
+        help="what an engine computes in (default fp32, TF32 off); for om see --precision-mode",
+    )  # fmt: skip
+    parser.add_argument(
+        "--soc-version", metavar="NAME",
+        help="the chip's exact name for atc, such as Ascend310; default: as npu-smi names it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--precision-mode", metavar="MODE",
+        help="atc's --precision_mode, such as must_keep_origin_dtype; default: atc's own, force_fp16",
+    )  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, default=Path("models"), metavar="DIR", help="where the files go (default models)"
+    )
+    _add_cache(parser)
 
 
 def _add_data(parser: argparse.ArgumentParser, batches: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,52 @@ from reports.records import WorkloadInfo
 _SAMPLES = 128
 
 
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The generator with its weights, their digest, and where they are from in words."""
+
+    generator: Any
+    sha256: str
+    title: str
+
+
+def load_network(weights: Path | None, say: Callable[[str], None]) -> Network:
+    """The generator with the weights of that file, or with those of a fixed seed.
+
+    Raises UsageError for a bad file, or when torch or onnx is missing.
+    """
+    try:
+        import onnx  # noqa: F401 - the exporter needs it, and a missing package is told apart here
+
+        from bench.workloads import stargan_network
+    except ImportError as error:
+        raise UsageError(
+            f"workload stargan needs torch and onnx for its weights and its reference ({error});"
+            " install them with: pip install -c constraints.txt -e '.[torch]'."
+        ) from None
+    say("loading weights")
+    generator = stargan_network.load_generator(weights) if weights else stargan_network.seeded_generator()
+    source = f"weights {weights.name}" if weights else f"untrained weights from seed {stargan_network.SEED}"
+    return Network(generator, stargan_network.sha256_of_weights(generator), f"StarGAN generator, {source}")
+
+
+def exported(network: Network, cache: Path, say: Callable[[str], None], opset: int | None = None) -> tuple[Path, int]:
+    """The checked .onnx file in the cache, exported if it is not there, and its opset: that one, or the default.
+
+    Raises ConversionError for an opset that cannot be exported, UsageError when the cache cannot be written.
+    """
+    import torch
+
+    from bench.workloads import stargan_export
+
+    opset = stargan_export.DEFAULT_OPSET if opset is None else opset
+    path = cache / "onnx" / f"stargan-{key_of(network.sha256, opset, torch.__version__)}.onnx"
+    if not path.exists():
+        say(f"exporting to ONNX opset {opset} and checking it")
+        stargan_export.export(network.generator, path, opset)
+    return path, opset
+
+
 class StarGAN(Workload):
     """Sample i is image i with target attribute i mod 5; host batch j starts at sample j·count/8 and wraps round."""
 
@@ -40,29 +87,17 @@ class StarGAN(Workload):
             raise UsageError("--model belongs to --workload onnx; StarGAN takes --weights FILE.pth.")
         images, inputs_text = self._inputs(spec, batches, say)
         notes = []
-        try:
-            import onnx  # noqa: F401 - the exporter needs it, and a missing package is told apart here
-            import torch
+        network = load_network(Path(spec.weights) if spec.weights else None, say)
+        import torch
 
-            from bench.workloads import stargan_network as network
-        except ImportError as error:
-            raise UsageError(
-                f"workload stargan needs torch and onnx for its weights and its reference ({error});"
-                " install them with: pip install -c constraints.txt -e '.[torch]'."
-            ) from None
-        say("loading weights")
-        generator = network.load_generator(Path(spec.weights)) if spec.weights else network.seeded_generator()
-        digest = network.sha256_of_weights(generator)
-        if spec.weights:
-            model_text = f"StarGAN generator, weights {Path(spec.weights).name}"
-        else:
-            model_text = f"StarGAN generator, untrained weights from seed {network.SEED}"
+        if not spec.weights:
             notes.append(
                 "No weights file was given: the weights come from a fixed seed. Speed does not depend on them;"
                 " the pictures mean nothing. Give --weights 200000-G.pth for real translations."
             )
+        generator, digest = network.generator, network.sha256
         weights = self._save_weights(generator, digest, cache)
-        onnx_file, opset = self._export(generator, digest, cache, say)
+        onnx_file, opset = exported(network, cache, say)
         inputs_digest = sha256_of_arrays(images)
         inputs_file = cache / "inputs" / f"{inputs_digest[:24]}.npz"
         if not inputs_file.exists():
@@ -78,7 +113,7 @@ class StarGAN(Workload):
                 name=self.name,
                 model_sha256=digest,
                 inputs_sha256=inputs_digest,
-                model=f"{model_text}; ONNX opset {opset}",
+                model=f"{network.title}; ONNX opset {opset}",
                 inputs=inputs_text,
                 reference=f"PyTorch {torch.__version__} eager, fp32, on the CPU",
                 notes=notes,
@@ -129,18 +164,6 @@ class StarGAN(Workload):
             with cache_file(path) as temporary:
                 temporary.write_bytes(buffer.getvalue())
         return path
-
-    def _export(self, generator: Any, digest: str, cache: Path, say: Callable[[str], None]) -> tuple[Path, int]:
-        import torch
-
-        from bench.workloads import stargan_export
-
-        opset = stargan_export.DEFAULT_OPSET
-        path = cache / "onnx" / f"stargan-{key_of(digest, opset, torch.__version__)}.onnx"
-        if not path.exists():
-            say(f"exporting to ONNX opset {opset} and checking it")
-            stargan_export.export(generator, path, opset)
-        return path, opset
 
     def model(self, spec: WorkloadSpec, materials: Materials, batch: int) -> Model:
         from_file = materials.weights

@@ -1,0 +1,260 @@
+"""`bench convert`: StarGAN's weights -> StarGAN.onnx -> StarGAN_bs<N>.om or StarGAN_bs<N>.engine, in one folder.
+
+What the vendors' tools make is kept in the cache; the folder gets copies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from backends import host
+from backends.base import ConversionError, Precision
+from backends.convert import ArtifactCache, Conversion, Graph, atc, read_graph, shell_text, trtexec
+from backends.telemetry import TelemetryUnavailable, list_chips
+from bench.commands.delivery import deliver, output_folder
+from bench.commands.options import cache_folder
+from bench.errors import ExitCode, UsageError
+from bench.workloads.base import CACHE_VERSION
+from bench.workloads.stargan import exported, load_network
+
+#: The names of the published guide.
+_NAME = "StarGAN"
+_ONNX = f"{_NAME}.onnx"
+_DIGITS_SHOWN = 12  # all of them are in the note beside the file
+#: A chip's name as npu-smi prints it that becomes an exact --soc_version with "Ascend" before it.
+_CHIP = re.compile(r"\d+[A-Z]*\d*")
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """The options of `convert`. None stands for what was not given; `to` is onnx, om or engine."""
+
+    weights: Path | None
+    opset: int
+    to: str
+    batches: list[int]
+    precision: Precision | None
+    soc_version: str | None
+    precision_mode: str | None
+    out: Path
+    cache: Path
+
+    @classmethod
+    def from_namespace(cls, given: argparse.Namespace) -> ConvertOptions:
+        return cls(
+            weights=given.weights, opset=given.opset, to=given.to, batches=sorted(set(given.bs or (1, 4, 8, 16))),
+            precision=Precision(given.precision) if given.precision else None, soc_version=given.soc_version,
+            precision_mode=given.precision_mode, out=given.out, cache=cache_folder(given.cache),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What is made of the .onnx file. Without `convert` the tool is missing, and `elsewhere` is the command line."""
+
+    suffix: str
+    tool: str
+    elsewhere: Callable[[Graph, int], list[str]]
+    convert: Callable[[Graph, int, ArtifactCache], Conversion] | None = None
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A line of the table."""
+
+    path: Path
+    precision: str
+    how: str
+    seconds: float
+    sha256: str
+    notes: tuple[str, ...] = ()
+
+
+def convert(options: ConvertOptions) -> int:
+    """Make what was asked for and tell what was made; returns the exit status.
+
+    Raises UsageError for what could not be done; then everything that was made before is there and told.
+    """
+    _check(options)
+    target = _target(options)
+    made: list[_Made] = []
+    commands: list[list[str]] = []
+    failure = ""
+    status = Console(file=sys.stderr).status("preparing")
+    with output_folder(options.out), status:
+
+        def say(text: str) -> None:
+            status.update(escape(text))
+
+        try:
+            onnx, graph = _export(options, say)
+            made.append(onnx)
+            if target is not None and target.convert is not None:
+                cache = ArtifactCache(
+                    options.cache / CACHE_VERSION / "converted",
+                    waiting=lambda: say("waiting for another process that builds the same"),
+                )
+                for batch in options.batches:
+                    say(f"{target.tool}: batch size {batch}")
+                    begun = time.perf_counter()
+                    done = target.convert(graph, batch, cache)
+                    made.append(_keep(done, options.out / f"{_NAME}_bs{batch}.{target.suffix}", begun))
+            elif target is not None:
+                failure = target.missing
+                commands = [target.elsewhere(graph, batch) for batch in options.batches]
+        except (ConversionError, UsageError) as error:
+            # The cause is nearly always the same for every batch size, so the others are not tried.
+            failure = str(error)
+    _show(made, options.out)
+    if commands and target is not None:
+        print(f"Where {target.tool} is, in a folder with {_ONNX}:")
+        for command in commands:
+            print(shell_text(command))
+    if failure:
+        raise UsageError(failure)
+    return ExitCode.DONE
+
+
+def _check(options: ConvertOptions) -> None:
+    """Raise UsageError for options that do not belong together."""
+    if options.to != "om" and (options.soc_version or options.precision_mode):
+        name = "--soc-version" if options.soc_version else "--precision-mode"
+        raise UsageError(f"{name} belongs to --to om; leave it out.")
+    if options.to == "onnx" and options.precision not in (None, Precision.FP32):
+        raise UsageError("an exported .onnx is fp32; leave --precision out, or convert on with --to om or --to engine.")
+    fp16_by_default = options.precision is Precision.FP16 and not options.precision_mode
+    if options.to == "om" and options.precision is not None and not fp16_by_default:
+        raise UsageError(
+            "what an .om computes in is set by --precision-mode (must_keep_origin_dtype keeps fp32); without it atc"
+            " takes fp16. Leave --precision out."
+        )
+
+
+def _target(options: ConvertOptions) -> _Target | None:
+    """What to make after the .onnx file; None if nothing. Raises UsageError."""
+    if options.to == "om":
+        return _om(options)
+    if options.to == "engine":
+        return _engine(options)
+    return None
+
+
+def _om(options: ConvertOptions) -> _Target:
+    settings = atc.Settings(options.soc_version or _soc_version_here(), options.precision_mode or "")
+
+    def elsewhere(graph: Graph, batch: int) -> list[str]:
+        return atc.command("atc", _ONNX, f"{_NAME}_bs{batch}", graph.shapes(batch), settings)
+
+    try:
+        tool = atc.locate()
+    except ConversionError as error:
+        return _Target("om", "atc", elsewhere, missing=str(error))
+
+    def here(graph: Graph, batch: int, cache: ArtifactCache) -> Conversion:
+        return atc.convert(tool, graph, batch, settings, cache)
+
+    return _Target("om", "atc", elsewhere, here)
+
+
+def _engine(options: ConvertOptions) -> _Target:
+    precision = options.precision or Precision.FP32
+
+    def elsewhere(graph: Graph, batch: int) -> list[str]:
+        return trtexec.command("trtexec", _ONNX, f"{_NAME}_bs{batch}.engine", graph.shapes(batch), precision)
+
+    try:
+        tool = trtexec.locate()
+    except ConversionError as error:
+        return _Target("engine", "trtexec", elsewhere, missing=str(error))
+    card = _card_here()
+
+    def here(graph: Graph, batch: int, cache: ArtifactCache) -> Conversion:
+        return trtexec.convert(tool, graph, batch, precision, card, cache)
+
+    return _Target("engine", "trtexec", elsewhere, here)
+
+
+def _soc_version_here() -> str:
+    """--soc_version of the chips in this machine. Raises UsageError when there is no single sure one."""
+    advice = "give it with --soc-version, such as Ascend310."
+    try:
+        names = sorted({chip.name for chip in list_chips()})
+    except TelemetryUnavailable as error:
+        raise UsageError(
+            f"--to om needs the chip's exact name, which cannot be found out here ({error}); {advice}"
+        ) from None
+    if len(names) != 1 or not _CHIP.fullmatch(names[0]):
+        raise UsageError(f"--to om needs the chip's exact name, and npu-smi lists {', '.join(names)}; {advice}")
+    return f"Ascend{names[0]}"
+
+
+def _card_here() -> str:
+    """Name of the card that CUDA numbers first, "" if it is not sure which one that is."""
+    devices = host.nvidia_devices()
+    sure = devices and (devices[0].address or len({device.card for device in devices}) == 1)
+    return devices[0].card if sure else ""
+
+
+def _export(options: ConvertOptions, say: Callable[[str], None]) -> tuple[_Made, Graph]:
+    """StarGAN.onnx in the output folder. Raises ConversionError, UsageError."""
+    begun = time.perf_counter()
+    network = load_network(options.weights, say)
+    exporting: list[str] = []
+
+    def told(text: str) -> None:
+        exporting.append(text)
+        say(text)
+
+    path, opset = exported(network, options.cache / CACHE_VERSION, told, options.opset)
+    graph = read_graph(path)
+    target = options.out / _ONNX
+    source = {"network": network.title, "weights_sha256": network.sha256, "opset": str(opset)}
+    written = deliver(path, graph.sha256, target, {"precision": "fp32", "made_from": source})
+    notes = () if options.weights else ("its weights come from a fixed seed, and its pictures mean nothing",)
+    how = _how(not exporting, written)
+    return _Made(target, f"fp32, opset {opset}", how, time.perf_counter() - begun, graph.sha256, notes), graph
+
+
+def _keep(done: Conversion, path: Path, begun: float) -> _Made:
+    """One batch size's file in the output folder. Raises UsageError."""
+    note = {"precision": done.precision, "made_from": dict(done.settings), "notes": list(done.notes)}
+    how = _how(done.hit, deliver(done.path, done.sha256, path, note))
+    return _Made(path, done.precision, how, time.perf_counter() - begun, done.sha256, done.notes)
+
+
+def _how(cached: bool, written: bool) -> str:
+    return ("from cache" if cached else "built") + ("" if written else ", up to date")
+
+
+def _show(made: list[_Made], folder: Path) -> None:
+    """The table of what lies in the folder now, and what the tools had to say."""
+    if not made:
+        return
+    console = Console(highlight=False)
+    table = Table(title=escape(f"in {folder}"), title_justify="left")
+    table.add_column("file", no_wrap=True)
+    for name in ("computes in", "made"):
+        table.add_column(name, overflow="fold")
+    for name in ("seconds", "MB"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("SHA-256", no_wrap=True)
+    for each in made:
+        table.add_row(
+            escape(each.path.name), escape(each.precision), each.how, f"{each.seconds:.1f}",
+            f"{each.path.stat().st_size / 1e6:.1f}", f"{each.sha256[:_DIGITS_SHOWN]}…",
+        )  # fmt: skip
+    console.print(table)
+    for text in dict.fromkeys(note for each in made for note in each.notes):
+        names = ", ".join(each.path.name for each in made if text in each.notes)
+        console.print(escape(f"{names}: {text}"), soft_wrap=True)
