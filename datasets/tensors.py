@@ -8,6 +8,7 @@ row of the last dimension; ais_bench's has 6 decimals instead and reads the same
 from __future__ import annotations
 
 import math
+import threading
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -21,6 +22,7 @@ FORMATS: Final[tuple[TensorFormat, ...]] = get_args(TensorFormat)
 Array32 = NDArray[np.float32]
 
 # As JSON the text is read by a parser that makes no Python object for a number; see `_fast`.
+_kept = threading.local()
 _AS_JSON: Final = bytes.maketrans(b" \n", b", ")
 
 
@@ -97,16 +99,23 @@ def _fast(data: bytes) -> NDArray[np.float64] | None:
 
     A tensor of 16 images has 786,432 numbers; Python's float() takes ten times as long for them.
     """
-    import simdjson
-
     if b"," in data or b"[" in data:  # would be taken for JSON's own
         return None
     document = b"[" + data.rstrip().translate(_AS_JSON) + b"]"
     try:
-        numbers: Any = simdjson.Parser().parse(document)
-        return np.frombuffer(numbers.as_buffer(of_type="d"), dtype=np.float64)
+        # The document must be gone before the parser is used again, so it gets no name.
+        return np.frombuffer(_parser().parse(document).as_buffer(of_type="d"), dtype=np.float64)
     except (ValueError, TypeError):  # nan, inf, 1., two spaces in a row, or something worse
         return None
+
+
+def _parser() -> Any:
+    """This thread's parser, kept: the memory that it grows is touched for the first time only once."""
+    if not hasattr(_kept, "parser"):
+        import simdjson
+
+        _kept.parser = simdjson.Parser()
+    return _kept.parser
 
 
 def _careful(path: Path, data: bytes, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -59,6 +59,28 @@ class Stalls(_Wrapped):
         return outputs
 
 
+class Quick(OnnxRuntimeBackend):
+    """Computes the check batch, then gives back the images as they are: for what surrounds an engine, not for one."""
+
+    name = "quick"
+    simulated = True
+
+    def open(self, artifact, device, options):
+        session = super().open(artifact, device, options)
+        copy_inputs, copy_outputs, calls, images = session._copy_inputs, session.copy_outputs, [0], [None]
+
+        def _copy_inputs(feeds):
+            calls[0] += 1
+            images[0] = feeds["real_img"]
+            copy_inputs(feeds)
+            if calls[0] == 2:
+                session.enqueue = session.synchronize = lambda: None
+
+        session._copy_inputs = _copy_inputs
+        session.copy_outputs = lambda: copy_outputs() if calls[0] == 1 else {"fake_img": images[0].copy()}
+        return session
+
+
 class Off(_Wrapped):
     """Wrong from the first output on, by more than any precision explains."""
 
@@ -68,7 +90,7 @@ class Off(_Wrapped):
         return {name: -array for name, array in outputs.items()}
 '''
 
-_NAMES = {"diesonce": "DiesOnce", "holes": "NotANumber", "stalls": "Stalls", "off": "Off"}
+_NAMES = {"diesonce": "DiesOnce", "holes": "NotANumber", "stalls": "Stalls", "quick": "Quick", "off": "Off"}
 
 
 def install(folder: Path) -> Path:
