@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from datasets.attributes import AttributeTable, Entry, parse_attributes
 from datasets.errors import DatasetError
+from datasets.processes import SUPPORTED, Kept
 from datasets.sources import Source, open_source
+from datasets.spots import Spot
 
 DEFAULT_ATTRIBUTES: Final = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Male", "Young")
 HAIR_COLOURS: Final = ("Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair")
@@ -35,8 +37,8 @@ class Split:
 class CelebA:
     """An opened CelebA folder or .zip: `entries` in file order, `attributes` as selected, `names` all of them.
 
-    Any number of threads may call `read`; see `datasets.sources.ZipSource`. It holds an open file for a zip, so
-    it is not picklable: a worker in another process calls `CelebA.open` itself.
+    Any number of threads may call `read`. It holds an open file for a zip, and worker processes once many images were
+    loaded with several workers (see `datasets.processes`), so it is not picklable, and `close` is not to be forgotten.
     """
 
     def __init__(self, path: Path, source: Source, table: AttributeTable, attributes: tuple[str, ...]) -> None:
@@ -45,6 +47,7 @@ class CelebA:
         self.entries = table.entries
         self.attributes = attributes
         self._source = source
+        self.kept = Kept() if SUPPORTED and source.movable else None
 
     @classmethod
     def open(cls, path: Path, attributes: Sequence[str] = DEFAULT_ATTRIBUTES) -> CelebA:
@@ -86,12 +89,18 @@ class CelebA:
         """The entry's image file as it is stored. Raises DatasetError if it cannot be read."""
         return self._source.read_image(entry.filename)
 
+    def spot(self, entry: Entry) -> Spot:
+        """Where a worker process finds the entry's image file. Raises DatasetError if it could not read it."""
+        return self._source.spot(entry.filename)
+
     def where(self, entry: Entry) -> str:
         """The entry in words, for messages: its images folder or zip member, and its file name."""
         return f"{self._source.images}/{entry.filename}"
 
     def close(self) -> None:
-        """Close the zip, if it is one; reading after that raises DatasetError."""
+        """Stop worker processes, if there are any, and close the zip, if it is one; it cannot be read after that."""
+        if self.kept is not None:
+            self.kept.close()
         self._source.close()
 
     def __enter__(self) -> Self:

@@ -6,17 +6,17 @@ itself or lies up to two folders deep in it (`celeba/`, `data/celeba/`).
 
 from __future__ import annotations
 
-import lzma
+import os
 import re
 import threading
 import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
 from datasets.errors import DatasetError
+from datasets.spots import READ_ERRORS, FileSpot, MemberSpot, Spot, readable, reason, unreadable
 
 ATTRIBUTE_FILE: Final = "list_attr_celeba.txt"
 IMAGE_FOLDERS: Final = ("images", "img_align_celeba")
@@ -25,23 +25,17 @@ MAX_DEPTH: Final = 2
 MAX_MEMBER_BYTES: Final = 256 * 1024 * 1024
 
 _LAYOUT: Final = f"expected {ATTRIBUTE_FILE} beside a folder {' or '.join(IMAGE_FOLDERS)}"
-_READ_ERRORS: Final = (
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,  # the archive ends inside a member
-    NotImplementedError,  # a compression method this Python lacks
-    RuntimeError,  # a password is needed
-    OSError,
-    ValueError,  # the archive has been closed, or offsets that cannot be
-)
 
 
 class Source(Protocol):
-    """An opened folder or zip. `attribute_file` and `images` name the two parts in messages."""
+    """An opened folder or zip. `attribute_file` and `images` name the two parts in messages.
+
+    `movable`: whether other processes can read every image by its `spot`.
+    """
 
     attribute_file: str
     images: str
+    movable: bool
 
     def read_attributes(self) -> bytes:
         """The attribute file's bytes. Raises DatasetError if it cannot be read."""
@@ -53,6 +47,10 @@ class Source(Protocol):
 
     def read_image(self, filename: str) -> bytes:
         """One image file's bytes, from any thread. Raises DatasetError if it cannot be read."""
+        ...
+
+    def spot(self, filename: str) -> Spot:
+        """Where another process finds the image file. Raises DatasetError if there is none."""
         ...
 
     def close(self) -> None: ...
@@ -79,6 +77,8 @@ class FolderSource:
         self._images = folder
         self.attribute_file = str(self._attributes)
         self.images = str(folder)
+        self.movable = True
+        self._absolute = os.path.abspath(folder)  # noqa: PTH100 - a worker may have another working directory
 
     def read_attributes(self) -> bytes:
         return _read_file(self._attributes)
@@ -87,10 +87,13 @@ class FolderSource:
         try:
             return frozenset(item.name for item in self._images.iterdir())
         except OSError as error:
-            raise DatasetError(f"{self.images}: cannot be listed ({_reason(error)}); check it") from error
+            raise DatasetError(f"{self.images}: cannot be listed ({reason(error)}); check it") from error
 
     def read_image(self, filename: str) -> bytes:
-        return _read_file(self._images / filename)
+        return self.spot(filename).read()
+
+    def spot(self, filename: str) -> FileSpot:
+        return FileSpot(f"{self._absolute}/{filename}", f"{self.images}/{filename}")
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -99,19 +102,24 @@ class FolderSource:
 class ZipSource:
     """CelebA in a .zip, by random access to its members; member names are keys, never used as paths.
 
-    One handle serves every thread: its list of 202,599 members takes seconds to read, so a handle for each
-    worker would cost more than the lock that lets one thread at a time read. Decoding runs outside that lock.
-    A worker in another process opens its own.
+    Its directory of 202,599 members takes seconds to read, so it is read once; threads and processes read a member
+    where the directory says it lies. Only members that need `zipfile` itself wait for each other.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._absolute = os.path.abspath(path)  # noqa: PTH100 - a worker may have another working directory
         self._lock = threading.Lock()
         try:
-            self._zip = zipfile.ZipFile(path)
-        except _READ_ERRORS as error:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise DatasetError(f"{path}: cannot be read ({reason(error)}); check the file") from error
+        try:
+            self._zip = zipfile.ZipFile(self._file)
+        except READ_ERRORS as error:
+            self._file.close()
             raise DatasetError(
-                f"{path}: not a readable zip ({_reason(error)}); give a folder or a complete .zip"
+                f"{path}: not a readable zip ({reason(error)}); give a folder or a complete .zip"
             ) from error
         try:
             _check_members(path, self._zip.infolist())
@@ -119,10 +127,11 @@ class ZipSource:
             root = self._attributes.removesuffix(ATTRIBUTE_FILE)
             self._prefix, self._names = self._list_images(root)
         except BaseException:
-            self._zip.close()
+            self.close()
             raise
         self.attribute_file = f"{path}!{self._attributes}"
         self.images = f"{path}!{self._prefix.rstrip('/')}"
+        self.movable = all(map(readable, self._zip.infolist()))
 
     def _list_images(self, root: str) -> tuple[str, frozenset[str]]:
         for folder in IMAGE_FOLDERS:
@@ -142,20 +151,29 @@ class ZipSource:
     def read_image(self, filename: str) -> bytes:
         return self._read(self._prefix + filename)
 
-    def _read(self, member: str) -> bytes:
+    def spot(self, filename: str) -> MemberSpot:
+        return MemberSpot.of(self._absolute, str(self._path), self._member(self._prefix + filename))
+
+    def _member(self, member: str) -> zipfile.ZipInfo:
         try:
-            with self._lock:
-                return self._zip.read(member)
+            return self._zip.getinfo(member)
         except KeyError as error:
             raise DatasetError(f"{self._path}: has no member {member}; give a complete zip") from error
-        except _READ_ERRORS as error:
-            raise DatasetError(
-                f"{self._path}: member {member} cannot be read ({_reason(error)}); copy or download the zip again"
-            ) from error
+
+    def _read(self, member: str) -> bytes:
+        info = self._member(member)
+        if readable(info):
+            return MemberSpot.of(self._absolute, str(self._path), info).read(self._file)
+        try:
+            with self._lock:
+                return self._zip.read(info)
+        except READ_ERRORS as error:
+            raise unreadable(str(self._path), member, error) from error
 
     def close(self) -> None:
         with self._lock:
             self._zip.close()
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -207,7 +225,7 @@ def _find_folder(path: Path) -> Path:
         try:
             level = [item for folder in level for item in sorted(folder.iterdir()) if _may_hold(item)]
         except OSError as error:
-            raise DatasetError(f"{path}: cannot be listed ({_reason(error)}); check it") from error
+            raise DatasetError(f"{path}: cannot be listed ({reason(error)}); check it") from error
     return Path(_only(path, []))
 
 
@@ -227,10 +245,4 @@ def _read_file(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        raise DatasetError(f"{path}: cannot be read ({_reason(error)}); check the file") from error
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+        raise DatasetError(f"{path}: cannot be read ({reason(error)}); check the file") from error

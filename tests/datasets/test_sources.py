@@ -135,3 +135,55 @@ def test_reading_a_closed_zip_is_an_error(make_celeba: Callable[..., Path], tmp_
         pass
     with pytest.raises(DatasetError, match="cannot be read"):
         celeba.read(celeba.entries[0])
+
+
+def test_a_member_with_a_long_extra_field_is_read(make_celeba: Callable[..., Path], tmp_path: Path) -> None:
+    folder = make_celeba(1)
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        archive.write(folder / "list_attr_celeba.txt", "list_attr_celeba.txt")
+        member = zipfile.ZipInfo("images/000001.jpg")
+        member.extra = struct.pack("<HH", 0x7777, 5000) + bytes(5000)
+        archive.writestr(member, jpeg(0))
+    with CelebA.open(tmp_path / "c.zip") as celeba:
+        assert celeba.read(celeba.entries[0]) == jpeg(0)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_every_compression_gives_the_stored_bytes(
+    make_celeba: Callable[..., Path], tmp_path: Path, method: int
+) -> None:
+    folder = make_celeba(2)
+    with zipfile.ZipFile(tmp_path / "c.zip", "w", method) as archive:
+        archive.write(folder / "list_attr_celeba.txt", "list_attr_celeba.txt")
+        for index in range(2):
+            archive.writestr(f"images/{index + 1:06d}.jpg", jpeg(index))
+        archive.writestr("images/Größe.jpg", jpeg(2))  # the name is UTF-8
+    with CelebA.open(tmp_path / "c.zip") as celeba:
+        assert [celeba.read(entry) for entry in celeba.entries] == [jpeg(0), jpeg(1)]
+        assert celeba._source.read_image("Größe.jpg") == jpeg(2)
+
+
+@pytest.mark.parametrize(
+    ("where", "find", "change", "message"),
+    [
+        ("header", b"PK\x03\x04", b"PK\x03\x05", "no member's header"),
+        ("header", b"000001.jpg", b"000009.jpg", "has another name"),
+        ("directory", struct.pack("<I", len(jpeg(0))), struct.pack("<I", len(jpeg(0)) - 1), "bytes that it declares"),
+        ("directory", struct.pack("<I", len(jpeg(0))), struct.pack("<I", len(jpeg(0)) + 1), "bytes that it declares"),
+    ],
+)
+def test_a_member_that_is_not_what_the_directory_says_is_told_when_read(
+    make_celeba: Callable[..., Path], tmp_path: Path, where: str, find: bytes, change: bytes, message: str
+) -> None:
+    folder = make_celeba(1)
+    with zipfile.ZipFile(tmp_path / "c.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / "images" / "000001.jpg", "images/000001.jpg")
+        archive.write(folder / "list_attr_celeba.txt", "list_attr_celeba.txt")
+    data = (tmp_path / "c.zip").read_bytes()
+    start = 0 if where == "header" else data.index(b"PK\x01\x02")
+    (tmp_path / "c.zip").write_bytes(data[:start] + data[start:].replace(find, change, 1))
+    with (
+        CelebA.open(tmp_path / "c.zip") as celeba,
+        pytest.raises(DatasetError, match=rf"images/000001\.jpg cannot be read \(.*{message}"),
+    ):
+        celeba.read(celeba.entries[0])
