@@ -68,7 +68,10 @@ class TranslationRecord(msgspec.Struct, frozen=True, kw_only=True):
     session: dict[str, str] = {}
     #: of the last call that did something; null until it was complete
     speed: TranslationSpeed | None = None
+    #: values in what the last call wrote that are NaN or infinite
     nonfinite: int = 0
+    #: peak resident memory of that call's worker process
+    peak_memory_bytes: int | None = None
     complete: bool = False
 
 

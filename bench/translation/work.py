@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from backends.base import Session
+from backends.telemetry import peak_memory_bytes
 from bench.messages import TranslateTask
 from bench.pipeline import run_stages
 from bench.subject import Subject
@@ -55,7 +56,7 @@ def translate(
             images=TARGETS * sum(plan.real(batch) for batch in wanted),
             wall_s=time.perf_counter() - begin, infer_s=run.infer_s,
         )  # fmt: skip
-    record = replace(record, speed=speed, nonfinite=run.nonfinite, complete=True)
+    record = replace(record, speed=speed, nonfinite=run.nonfinite, peak_memory_bytes=peak_memory_bytes(), complete=True)
     folder.save(record)
     return record
 

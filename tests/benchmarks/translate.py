@@ -5,8 +5,9 @@
 
 rate: images a second of a whole translation (files included) over the engine's own FPS at that batch size (a bare loop
 of enqueue and synchronize on a session of the same engine, no copies), alternating in one process, with .bin and with
-.txt outputs. memory: peak resident memory of the real command over so many images, with a test double that computes
-nothing after its first inference, since thousands of pictures take an hour on a CPU; pictures and outputs are real.
+.txt outputs. memory: peak resident memory of the real command's translating process over so many images, with a test
+double that computes nothing after its first inference, since thousands of pictures take an hour on a CPU; pictures and
+outputs are real.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from bench.workloads import load as load_workload
 from bench.workloads.base import CACHE_VERSION, Materials
 from datasets import DEFAULT_ATTRIBUTES, sample_folder
 from datasets.tensors import TensorFormat
+from reports import translation
 from reports.translation import SCHEMA, TranslationRecord, TranslationSource
 from tests.doubles import translators
 
@@ -112,18 +114,18 @@ def rate(options: argparse.Namespace, root: Path) -> None:
 
 
 def peak_mib(data: Path, count: int, out: Path, doubles: Path) -> float:
-    """Peak resident memory of the command's largest process, in MiB."""
-    process = subprocess.Popen(
+    """Peak resident memory of the process that translates, in MiB."""
+    subprocess.run(
         [sys.executable, "-m", "bench", "translate", "--backend", "quick", "--data", str(data), "--limit", str(count),
          "--out", str(out)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(doubles)])}, cwd=out.parent,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, check=True,
     )  # fmt: skip
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"translate ended with wait status {status}")
+    record = translation.read(out)
     shutil.rmtree(out)
-    return usage.ru_maxrss / 1024
+    if record is None or record.peak_memory_bytes is None:
+        raise SystemExit("the system does not tell a process's peak memory")
+    return record.peak_memory_bytes / 2**20
 
 
 def memory(options: argparse.Namespace, root: Path) -> None:
