@@ -73,6 +73,7 @@ def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progres
             phase("check")
             session.copy_inputs(subject.feeds[0])
             _, first_call_s = _timed(lambda: subject.infer_check_batch(session))
+            outputs = session.copy_outputs()
             record = CellRecord(
                 id=task.id,
                 identity=identity_of(task, session.precision),
@@ -82,7 +83,8 @@ def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progres
                 clock="host",
                 chips=task.chips,
                 started=started,
-                accuracy=subject.compare(session),
+                accuracy=subject.judge(outputs, session.precision),
+                pictures=subject.pictures(outputs),
                 artifact=ArtifactInfo(
                     sha256=artifact.sha256,
                     build_s=build_s,
@@ -99,9 +101,14 @@ def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progres
             watch.look("after")
             # A session that answers from memory, or breaks while it runs, is right before the loop and wrong after it.
             phase("recheck")
-            accuracy = subject.check(session)
+            session.copy_inputs(subject.feeds[0])
+            subject.infer_check_batch(session)
+            outputs = session.copy_outputs()
+            record = replace(
+                record, accuracy=subject.judge(outputs, session.precision), pictures=subject.pictures(outputs)
+            )
             placement = session.fallback or _elsewhere(subject.device, session.device)
-        return _judged(task, replace(record, accuracy=accuracy), samples, watch, placement)
+        return _judged(task, record, samples, watch, placement)
 
 
 def _judged(task: CellTask, record: CellRecord, samples: Samples, watch: Watch, placement: str) -> CellRecord:

@@ -119,6 +119,10 @@ def _dispatch(options: argparse.Namespace, given: list[str]) -> int:
         from bench.commands.images import ImagesOptions, images
 
         return images(ImagesOptions.from_namespace(options))
+    if options.command == "accuracy":
+        from bench.commands.accuracy_sides import SidesOptions, accuracy
+
+        return accuracy(SidesOptions.from_namespace(options, ["python", "-m", "bench", *given]))
     if options.command == "convert":
         from bench.commands.convert import ConvertOptions, convert
         from bench.process import take_charge

@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_prepare(commands.add_parser("prepare", help="CelebA -> .bin inputs for msame and ais_bench, and the baseline"))
     _add_translate(commands.add_parser("translate", help="inference over whole sets of pictures, with any backend"))
     _add_images(commands.add_parser("images", help="outputs of msame, ais_bench or translate -> pictures"))
+    _add_accuracy(commands.add_parser("accuracy", help="are two sets of translated pictures the same? Image by image"))
     _add_convert(commands.add_parser("convert", help=".pth -> .onnx -> .om for Ascend, or a TensorRT engine"))
     selftest = commands.add_parser("selftest", help="what differences the timing of this machine can tell")
     selftest.add_argument(
@@ -96,6 +97,25 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
     _add_dtype(parser)
     parser.add_argument("--pictures", choices=("jpg", "png"), default="jpg", help="format (default jpg)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: the folder pictures in --outputs")
+
+
+def _add_accuracy(parser: argparse.ArgumentParser) -> None:
+    for role, what in (("reference", "what is right"), ("candidate", "what is held against it")):
+        parser.add_argument(
+            f"--{role}", required=True, metavar="DIR|BACKEND",
+            help=f"{what}: a folder of outputs (translate's, msame's, ais_bench's), or a backend that makes one first",
+        )  # fmt: skip
+    parser.add_argument(
+        "--precision", choices=PRECISIONS,
+        help="what the candidate was executed in: a backend's (default fp32), or where its folder does not tell",
+    )  # fmt: skip
+    _add_dtype(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/accuracy-<start time>")
+    _add_data(parser, batches="batch size of a tool's folder, or for backends (default 16)")
+    parser.add_argument("--bins", type=Path, metavar="DIR", help="what backends translate, instead of --data")
+    _add_weights(parser)
+    parser.add_argument("--device", metavar="DEVICE", help="of a candidate that is a backend; default: its first")
+    _add_work(parser)
 
 
 def _add_convert(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from typing import Self
 from backends import registry
 from backends.base import Array, Artifact, Backend, Device, Feeds, OptionValue, Precision, Session
 from bench.plan import CellTask, WorkloadSpec
+from bench.samples import sample_strip
 from bench.workloads import load as load_workload
 from bench.workloads.base import Materials, Workload
 from reports.accuracy import compare_outputs
@@ -70,7 +71,21 @@ class Subject:
 
     def compare(self, session: Session) -> list[OutputAccuracy]:
         """The outputs that lie on the device against the reference of the first host batch."""
-        return compare_outputs(self.reference, session.copy_outputs(), session.precision.value)
+        return self.judge(session.copy_outputs(), session.precision)
+
+    def judge(self, outputs: Mapping[str, Array], executed: Precision) -> list[OutputAccuracy]:
+        """Outputs of the first host batch against its reference."""
+        return compare_outputs(self.reference, outputs, executed.value, self.workload.picture_outputs)
+
+    def pictures(self, outputs: Mapping[str, Array]) -> bytes | None:
+        """The first of the output pictures for people to look at, where there are such and they have the right shape.
+
+        See `CellRecord.pictures`.
+        """
+        for name in sorted(self.workload.picture_outputs & outputs.keys()):
+            if outputs[name].shape == self.reference[name].shape:
+                return sample_strip(outputs[name])
+        return None
 
     def check(self, session: Session) -> list[OutputAccuracy]:
         """Copy the first host batch, infer, compare."""

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 #: major.minor; readers take older minors of their major, and refuse what is newer: they would not know what it says.
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 PrecisionName = Literal["fp32", "tf32", "fp16", "bf16", "int8"]
 ScopeName = Literal["compute", "end-to-end"]
@@ -77,6 +77,11 @@ class WorkloadInfo(msgspec.Struct, frozen=True, kw_only=True):
     inputs: str
     reference: str
     notes: list[str] = []
+    #: pictures of the first samples, side by side as a JPEG, each as wide as high: inputs and reference outputs
+    sample_inputs: bytes | None = None
+    sample_reference: bytes | None = None
+    #: what is asked for in each sample, in a word or two
+    sample_captions: list[str] = []
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -304,7 +309,10 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutputAccuracy(msgspec.Struct, frozen=True, kw_only=True):
-    """One output against the fp32 reference. `psnr_db` is null when they are equal, or not comparable."""
+    """One output against the fp32 reference. `psnr_db` is null when they are equal, or not comparable.
+
+    Where the output is pictures, each of `images` was judged by itself and the figures are over all of them.
+    """
 
     output: str
     passed: bool
@@ -317,6 +325,14 @@ class OutputAccuracy(msgspec.Struct, frozen=True, kw_only=True):
     threshold: str
     #: why it did not pass, empty if it did
     reason: str = ""
+    images: int | None = None
+    #: number of the image that is furthest from right, from 0 on
+    worst_image: int | None = None
+    #: structural similarity: of the least similar image, and the mean over images
+    ssim: float | None = None
+    ssim_mean: float | None = None
+    #: share of pixels of which a channel is off by more than 1/255 of the range
+    changed_pixels: float | None = None
 
 
 class ArtifactInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -366,6 +382,8 @@ class CellRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cell", tag_fiel
     throughput: Throughput | None = None
     #: why there is no `throughput` though it was asked for
     throughput_failure: Failure | None = None
+    #: its first output pictures, as `WorkloadInfo.sample_reference`
+    pictures: bytes | None = None
 
 
 Record = RunRecord | ResumeRecord | CellRecord

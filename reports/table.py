@@ -176,6 +176,10 @@ def frame(run: Run) -> pd.DataFrame:
                 "peak_memory_bytes": telemetry.peak_memory_bytes if telemetry else None,
                 "energy_per_image_j": telemetry.energy_per_image_j if telemetry else None,
                 "max_abs": max((o.max_abs for o in cell.accuracy if o.max_abs is not None), default=None),
+                "ssim": min((o.ssim for o in cell.accuracy if o.ssim is not None), default=None),
+                "changed_pixels": max(
+                    (o.changed_pixels for o in cell.accuracy if o.changed_pixels is not None), default=None
+                ),
                 "build_s": artifact.build_s if artifact else None,
                 "load_s": artifact.load_s if artifact else None,
                 "first_call_s": artifact.first_call_s if artifact else None,

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from backends import registry
 from bench.errors import ExitCode, UsageError
-from reports import markdown, plots, store, table, terminal
+from reports import markdown, pictures, plots, store, table, terminal
 from reports.files import atomic_path
 from reports.records import Run
 
@@ -44,10 +44,11 @@ def write_report(
     prefix = "" if source == _RUN_FILE else f"{Path(source).stem}-"
     path = folder / f"{prefix}report.md"
     try:
-        pictures = [folder / name for name in plots.names(run, prefix)]
-        text = markdown.render(run, pictures, baseline, include_flagged, source)
+        drawn = [folder / name for name in (*plots.names(run, prefix), *pictures.names(run, prefix))]
+        text = markdown.render(run, drawn, baseline, include_flagged, source)
         _refuse_foreign(path)
         plots.draw(run, folder, prefix)
+        pictures.draw(run, folder, prefix)
         with atomic_path(folder / f"{prefix}cells.csv") as csv:
             table.frame(run).to_csv(csv, index=False)
         with atomic_path(path) as report:

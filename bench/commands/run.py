@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.commands.folders import fresh_folder
 from bench.commands.measure import Plan, choose, finish, measure, planned
 from bench.commands.options import RunOptions
 from bench.environment import describe_conditions, describe_host, git_state, package_versions
@@ -26,37 +26,13 @@ def run(options: RunOptions, command: Sequence[str]) -> int:
     if not selection.variants:
         return ExitCode.USAGE
     with (
-        _output_folder(options.out) as folder,
+        fresh_folder(options.out) as folder,
         RunDisplay() as display,
         planned(options, selection, display) as plan,
         _new_file(folder, _header(command, plan, selection, options.limits)) as writer,
     ):
         interrupted = measure(plan, writer, options, display)
     return finish(folder, options, interrupted)
-
-
-@contextlib.contextmanager
-def _output_folder(out: Path | None) -> Iterator[Path]:
-    """A new or empty folder for the results, made now so that a bad place is known before minutes are spent.
-
-    Removed again if this call made it and nothing was written into it. Raises UsageError.
-    """
-    folder = out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
-    try:
-        existed = folder.exists()
-        if existed and any(folder.iterdir()):
-            raise UsageError(f"{folder} is not empty and nothing in it is overwritten; name another folder with --out.")
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(f"cannot write in {folder}: {error.strerror}; name a writable folder with --out.") from None
-    try:
-        yield folder
-    finally:
-        if not existed:
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # only succeeds while it is empty
 
 
 @contextlib.contextmanager

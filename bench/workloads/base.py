@@ -41,6 +41,8 @@ class Workload(ABC):
     """One kind of model with its inputs and its reference."""
 
     name: ClassVar[str]
+    #: outputs that are pictures, (n, 3, h, h) in [-1, 1]: judged image by image, and shown
+    picture_outputs: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def materialise(

@@ -13,6 +13,7 @@ import numpy as np
 from backends.base import Array, Feeds, Model, TensorSpec
 from bench.errors import UsageError
 from bench.plan import WorkloadSpec
+from bench.samples import SAMPLES, sample_strip
 from bench.workloads.base import (
     HOST_BATCHES,
     Materials,
@@ -79,6 +80,7 @@ class StarGAN(Workload):
     """Sample i is image i with target attribute i mod 5; host batch j starts at sample j·count/8 and wraps round."""
 
     name = "stargan"
+    picture_outputs = frozenset({"fake_img"})
 
     def materialise(
         self, spec: WorkloadSpec, batches: Sequence[int], cache: Path, say: Callable[[str], None]
@@ -108,6 +110,7 @@ class StarGAN(Workload):
         if not reference.exists():
             say("reference outputs (PyTorch fp32 on the CPU)")
             save_arrays(reference, {"fake_img": _reference(generator, images, count)})
+        samples = min(count, SAMPLES)
         return Materials(
             info=WorkloadInfo(
                 name=self.name,
@@ -117,6 +120,9 @@ class StarGAN(Workload):
                 inputs=inputs_text,
                 reference=f"PyTorch {torch.__version__} eager, fp32, on the CPU",
                 notes=notes,
+                sample_inputs=sample_strip(images["real_img"][:samples]),
+                sample_reference=sample_strip(load_arrays(reference)["fake_img"][:samples]),
+                sample_captions=_captions(spec, samples),
             ),
             onnx=str(onnx_file),
             inputs=str(inputs_file),
@@ -194,6 +200,14 @@ class StarGAN(Workload):
     def reference(self, materials: Materials, batch: int) -> dict[str, Array]:
         outputs = super().reference(materials, batch)
         return {name: array[np.arange(batch) % len(array)] for name, array in outputs.items()}
+
+
+def _captions(spec: WorkloadSpec, samples: int) -> list[str]:
+    """The target attribute of the first samples."""
+    from datasets import DEFAULT_ATTRIBUTES
+
+    attributes = spec.attributes or DEFAULT_ATTRIBUTES
+    return [attributes[index % len(attributes)].replace("_", " ") for index in range(samples)]
 
 
 def _reference(generator: Any, samples: dict[str, Array], count: int) -> Array:

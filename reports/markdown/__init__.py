@@ -8,7 +8,7 @@ from pathlib import Path
 from reports.markdown.context import environment, method, problems, title
 from reports.markdown.evidence import accuracy, every_cell, telemetry, verdicts
 from reports.markdown.format import table_lines
-from reports.markdown.speed import fps, latency, pictures, throughput
+from reports.markdown.speed import fps, latency, pictures, samples, throughput
 from reports.records import Run
 from reports.table import by_scope, find_baseline
 
@@ -41,5 +41,12 @@ def render(
             known = ", ".join(other.label for other in table.columns)
             raise UnknownBaseline(f"--baseline {baseline}: the run holds {known}; name one of these.")
         sections += [latency(table), fps(table, column), throughput(table), pictures(table, plots)]
-    sections += [every_cell(run), accuracy(run), telemetry(run), problems(run), method(run, source)]
+    sections += [
+        samples(run, plots),
+        every_cell(run),
+        accuracy(run),
+        telemetry(run),
+        problems(run),
+        method(run, source),
+    ]
     return MARK + "\n" + "\n\n".join(section for section in sections if section) + "\n"

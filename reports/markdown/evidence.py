@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports import flags
 from reports.host import activity_in_words
 from reports.markdown.format import clean, name_of, number, plus_minus, table_lines
-from reports.records import CellRecord, DeviceReading, Run, Telemetry
+from reports.records import CellRecord, DeviceReading, OutputAccuracy, Run, Telemetry
 
 _GIB = 2**30
 _MIB = 2**20
@@ -120,8 +120,13 @@ def every_cell(run: Run) -> str:
 
 
 def accuracy(run: Run) -> str:
+    judged = [(cell, output) for cell in run.cells for output in cell.accuracy]
+    if not judged:
+        return ""
+    by_image = any(output.images for _, output in judged)
+    header = ["Cell", "Executed precision", "Output", "Verdict", "max abs", "PSNR (dB)", "cosine"]
     rows = [
-        (
+        [
             f"{cell.identity.label()} bs{cell.identity.batch} {cell.identity.scope}",
             cell.identity.precision,
             output.output,
@@ -129,20 +134,28 @@ def accuracy(run: Run) -> str:
             number(output.max_abs, "{:.2e}"),
             "equal" if output.max_abs == 0 else number(output.psnr_db, "{:.1f}"),
             number(output.cosine, "{:.7f}"),
-        )
-        for cell in run.cells
-        for output in cell.accuracy
+            *(_by_image(output) if by_image else ()),
+        ]
+        for cell, output in judged
     ]
-    if not rows:
-        return ""
-    header = ("Cell", "Executed precision", "Output", "Verdict", "max abs", "PSNR (dB)", "cosine")
-    thresholds = dict.fromkeys(
-        f"{cell.identity.precision}: {output.threshold}" for cell in run.cells for output in cell.accuracy
-    )
-    return (
+    thresholds = dict.fromkeys(f"{cell.identity.precision}: {output.threshold}" for cell, output in judged)
+    text = (
         f"## Accuracy\n\nOutputs against the reference ({clean(run.run.workload.reference)}), checked before and after"
-        f" measuring. Thresholds: {clean('; '.join(thresholds))}.\n\n" + table_lines(header, rows)
+        f" measuring. Thresholds: {clean('; '.join(thresholds))}.\n\n"
     )
+    if by_image:
+        header += ["SSIM, lowest", "Changed pixels", "Worst image"]
+        text += (
+            "Pictures are judged image by image, and every one must pass; the figures are over all of a batch. *Changed"
+            " pixels*: off by more than 1/255 of the range in some channel. *Worst image*: the one that uses up most of"
+            " what the thresholds allow, counted from 0.\n\n"
+        )
+    return text + table_lines(header, rows)
+
+
+def _by_image(output: OutputAccuracy) -> tuple[str, str, str]:
+    worst = "-" if output.worst_image is None or output.max_abs == 0 else f"{output.worst_image} of {output.images}"
+    return number(output.ssim, "{:.6f}"), number(output.changed_pixels, "{:.2%}"), worst
 
 
 def telemetry(run: Run) -> str:

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from reports import flags
 from reports.markdown.format import clean, name_of, number, plus_minus, table_lines
-from reports.records import CellRecord
+from reports.pictures import FILE
+from reports.records import CellRecord, Run
 from reports.table import Column, ScopeTable, may_meet
 
 
@@ -142,5 +143,28 @@ def throughput(table: ScopeTable) -> str:
 
 def pictures(table: ScopeTable, plots: Sequence[Path]) -> str:
     """Links to the plots of this scope: files named `<anything>-<scope>-<kind>.png`."""
-    found = [(path, re.search(rf"(?:^|-){re.escape(table.scope)}-([a-z]+)$", path.stem)) for path in plots]
+    found = [
+        (path, re.search(rf"(?:^|-){re.escape(table.scope)}-([a-z]+)$", path.stem))
+        for path in plots
+        if not _is_samples(path)
+    ]
     return "\n\n".join(f"![{table.scope}: {kind[1]}]({quote(path.name)})" for path, kind in found if kind)
+
+
+def samples(run: Run, plots: Sequence[Path]) -> str:
+    """A link to the strip of sample pictures, where there is one."""
+    strips = [path for path in plots if _is_samples(path)]
+    if not strips:
+        return ""
+    wrong = any(cell.status == "wrong" and cell.pictures for cell in run.cells)
+    return (
+        "## Translated pictures\n\n"
+        "The first samples: inputs, the reference's outputs, and those of every backend at its largest batch size,"
+        " as they were when last checked."
+        + (" Those in red are wrong." if wrong else "")
+        + "".join(f"\n\n![samples of translated pictures]({quote(path.name)})" for path in strips)
+    )
+
+
+def _is_samples(path: Path) -> bool:
+    return path.name.rpartition("-")[2] == FILE

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+from PIL import Image
 
 from reports.records import (
     SCHEMA_VERSION,
@@ -73,7 +78,8 @@ def cell(backend: str, batch: int, latency_ms: float, count: int = 400, **change
         "provenance": "measured", "clock": "host", "chips": 1, "started": "2026-11-22T12:00:01+00:00",
         "samples": samples, "latency": latency, "fps_per_card": derived_fps_per_card(1, batch, latency.mean_ms),
         "accuracy": [OutputAccuracy(output="fake_img", passed=True, max_abs=1e-5, mean_abs=1e-6, cosine=1.0,
-                                    psnr_db=120.0, nonfinite=0, threshold="cosine >= 0.9")],
+                                    psnr_db=120.0, nonfinite=0, threshold="cosine >= 0.9", images=batch,
+                                    worst_image=batch - 1, ssim=0.99998, ssim_mean=0.99999, changed_pixels=0.0005)],
         "session": {"threads": "2"},
         "flags": Flags(steady=latency.steady, converged=latency.converged, throttled=False, overhead_ok=True,
                        placement_ok=True, accuracy=True),
@@ -81,6 +87,33 @@ def cell(backend: str, batch: int, latency_ms: float, count: int = 400, **change
                                activity=Activity(other_cores=0.1, own_cores=1.9, steal_share=0.002)),
     }  # fmt: skip
     return CellRecord(**(values | changes))
+
+
+def strip(brightness: int, count: int = 5) -> bytes:
+    """Encoded pictures side by side, as run files hold them; all of one grey."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((16, 16 * count, 3), brightness, np.uint8)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def with_pictures() -> Run:
+    """Two engines that translate, one of them wrongly at the smaller batch, with what they made."""
+    good = OutputAccuracy(
+        output="fake_img", passed=True, max_abs=1e-5, mean_abs=1e-6, cosine=1.0, psnr_db=120.0, nonfinite=0,
+        threshold="SSIM >= 0.9", images=4, worst_image=2, ssim=0.99995, ssim_mean=0.99998, changed_pixels=0.0125,
+    )  # fmt: skip
+    bad = replace(good, passed=False, psnr_db=20.0, ssim=0.5, reason="1 of 4 images is wrong: image 2 (SSIM 0.5 < 0.9)")
+    cells = [
+        cell("pytorch", 1, 10.0, accuracy=[replace(good, max_abs=0.0, psnr_db=None, images=1)], pictures=strip(50, 1)),
+        cell("pytorch", 4, 40.0, accuracy=[good], pictures=strip(100, 4)),
+        cell("openvino", 1, 8.0, accuracy=[bad], status="wrong", fps_per_card=None, pictures=strip(0, 1)),
+        cell("openvino", 4, 30.0, accuracy=[good], pictures=strip(150, 4)),
+    ]
+    told = replace(
+        header().workload, sample_inputs=strip(200, 4), sample_reference=strip(90, 4),
+        sample_captions=["Black Hair", "Blond Hair", "Brown Hair", "Male"],
+    )  # fmt: skip
+    return Run(run=header(workload=told, cells_planned=4), cells=cells)
 
 
 def on_four_chips(batch: int, latency_ms: float) -> CellRecord:

@@ -1,0 +1,1 @@
+"""Two folders of translated pictures held against each other."""
