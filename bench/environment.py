@@ -17,7 +17,7 @@ from reports.records import BusyProcess, Conditions, Git, Host
 #: Distributions whose versions can change a figure.
 PACKAGES = (
     "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "pycuda", "cuda-bindings",
-    "numpy", "scipy", "psutil", "nvidia-ml-py", "pillow", "inference-bench",
+    "numpy", "scipy", "psutil", "nvidia-ml-py", "pillow", "scikit-image", "inference-bench",
 )  # fmt: skip
 
 

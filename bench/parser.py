@@ -265,5 +265,6 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     out.add_argument("--out", type=Path, metavar="DIR", help="default: runs/<start time>")
     out.add_argument("--baseline", metavar="BACKEND", help="backend that ratios are against; default: the first")
     _add_include_flagged(out)
+    out.add_argument("--no-plots", action="store_true", help="a report without pictures; bench report draws them later")
     out.add_argument("--resume", type=Path, metavar="RUN", help="go on with a run that was killed or interrupted")
     _add_cache(out)

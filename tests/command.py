@@ -12,7 +12,8 @@ from tests.doubles import faults, plugin
 from tests.doubles.onnx_files import tiny_convnet
 
 ROOT = Path(__file__).parents[1]
-FAST = ("--max-time", "0.2")
+#: Plots take half of such a command's time; tests that look at them leave --no-plots out.
+FAST = ("--max-time", "0.2", "--no-plots")
 
 
 class Bench:

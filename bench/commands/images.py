@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import signal
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from backends.host import usable_cpus
 from bench.errors import ExitCode, UsageError
+from bench.pool import map_pieces
 from bench.progress import counted
 from bench.translation.folder import PICTURES, picture_name
 from datasets.errors import DatasetError
@@ -113,37 +109,14 @@ def known_of(folder: Path) -> translation.TranslationRecord | None:
 def _run(jobs: Sequence[_Job]) -> dict[str, int]:
     """Do all jobs; by picture, how many of its values are NaN or infinite, where there are some."""
     broken: dict[str, int] = {}
+    # Reading text holds the interpreter's lock, so threads would take turns.
+    done = map_pieces(_draw, jobs, many=len(jobs) >= _WORTH_PROCESSES)
     with counted("pictures", len(jobs)) as show:
-
-        def done(number: int, job: _Job, values: int) -> None:
+        for number, (job, values) in enumerate(zip(jobs, done, strict=True), start=1):
             show(number)
             if values:
                 broken[job.target.name] = values
-
-        workers = min(len(usable_cpus()), len(jobs))
-        if workers < 2 or len(jobs) < _WORTH_PROCESSES:
-            for number, job in enumerate(jobs, start=1):
-                done(number, job, _draw(job))
-        else:
-            _in_processes(jobs, workers, done)
     return broken
-
-
-def _in_processes(jobs: Sequence[_Job], workers: int, done: Callable[[int, _Job, int], None]) -> None:
-    # Reading text holds the interpreter's lock, so threads would take turns.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_leave_ctrl_c_to_parent)
-    try:
-        futures: dict[Future[int], _Job] = {pool.submit(_draw, job): job for job in jobs}
-        for number, future in enumerate(as_completed(futures), start=1):
-            done(number, futures[future], future.result())
-    except BrokenProcessPool:
-        raise UsageError("a process that made pictures was killed, most often for lack of memory; run again.") from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _leave_ctrl_c_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _draw(job: _Job) -> int:

@@ -76,7 +76,7 @@ def measure(
 def finish(folder: Path, options: RunOptions, interrupted: bool) -> ExitCode:
     """Write and show the report of what lies in the folder; the exit status."""
     measured = read_run(folder)
-    report = write_report(measured, folder, options.baseline, options.include_flagged)
+    report = write_report(measured, folder, options.baseline, options.include_flagged, with_plots=options.plots)
     show_tables(measured, options.baseline, options.include_flagged)
     print(f"report: {report}")
     if interrupted:

@@ -34,7 +34,12 @@ def read_run(path: Path) -> Run:
 
 
 def write_report(
-    run: Run, folder: Path, baseline: str | None, include_flagged: bool = False, source: str = _RUN_FILE
+    run: Run,
+    folder: Path,
+    baseline: str | None,
+    include_flagged: bool = False,
+    source: str = _RUN_FILE,
+    with_plots: bool = True,
 ) -> Path:
     """Write report.md, cells.csv and the plots into `folder`, each whole or not at all; returns the report's path.
 
@@ -44,11 +49,13 @@ def write_report(
     prefix = "" if source == _RUN_FILE else f"{Path(source).stem}-"
     path = folder / f"{prefix}report.md"
     try:
-        drawn = [folder / name for name in (*plots.names(run, prefix), *pictures.names(run, prefix))]
+        names = (*plots.names(run, prefix), *pictures.names(run, prefix)) if with_plots else ()
+        drawn = [folder / name for name in names]
         text = markdown.render(run, drawn, baseline, include_flagged, source)
         _refuse_foreign(path)
-        plots.draw(run, folder, prefix)
-        pictures.draw(run, folder, prefix)
+        if with_plots:
+            plots.draw(run, folder, prefix)
+            pictures.draw(run, folder, prefix)
         with atomic_path(folder / f"{prefix}cells.csv") as csv:
             table.frame(run).to_csv(csv, index=False)
         with atomic_path(path) as report:

@@ -19,7 +19,7 @@ from reports.records import ResumeRecord, Run
 from reports.store import RunFileError, RunWriter
 
 #: Options that change neither what is measured nor how, so a resumed run may have its own.
-_FREE = ("lock_timeout", "include_flagged", "baseline", "cache", "phase_limit")
+_FREE = ("lock_timeout", "include_flagged", "baseline", "cache", "phase_limit", "no_plots")
 #: What the others mean once defaults are filled in: two values that give the same here measure the same.
 _MEANING: Mapping[str, Callable[[RunOptions], object]] = {
     "backend": lambda options: {(wanted.name, *sorted(wanted.options.items())) for wanted in options.backends},

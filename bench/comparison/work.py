@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from backends.host import usable_cpus
 from bench.comparison.sides import Agreement, Side
 from bench.errors import UsageError
+from bench.pool import map_pieces
 from datasets.preprocess import SHAPE
 from datasets.tensors import Array32, read_tensor
 from reports.accuracy import PictureAccuracy
@@ -25,8 +18,6 @@ from reports.accuracy import PictureAccuracy
 #: From so many images on processes pay. An image takes 4 to 5 ms (SSIM alone 3.7), and 1,920 images of .bin files took
 #: 9.1 s in this process and 5.5 s in two, on two cores. Two threads gain nothing: SSIM holds the interpreter's lock.
 _WORTH_PROCESSES = 600
-#: Pairs handed out and not yet fetched, for each process.
-_AHEAD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +37,10 @@ def compare_images(agreement: Agreement, progress: Callable[[int], None]) -> Pic
     Raises DatasetError for a file that cannot be read, UsageError when a reference is NaN or infinite.
     """
     jobs = [_job(agreement, pair) for pair in range(agreement.pairs)]
+    many = sum(job.images for job in jobs) >= _WORTH_PROCESSES
     seen = PictureAccuracy()
-    for done, part in enumerate(_results(jobs), start=1):
+    # In the order of the jobs, so that equal folders give equal sums.
+    for done, part in enumerate(map_pieces(_compare, jobs, many), start=1):
         if part.broken_references:
             number = part.broken_references[0]
             file = agreement.reference.outputs.files[number // agreement.batch]
@@ -88,39 +81,3 @@ def _compare(job: _Job) -> PictureAccuracy:
     seen = PictureAccuracy()
     seen.add(reference, candidate, first=job.first)
     return seen
-
-
-def _results(jobs: Sequence[_Job]) -> Iterator[PictureAccuracy]:
-    """In the order of the jobs, so that equal folders give equal sums."""
-    workers = min(len(usable_cpus()), len(jobs))
-    if workers < 2 or sum(job.images for job in jobs) < _WORTH_PROCESSES:
-        yield from map(_compare, jobs)
-        return
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_serve)
-    try:
-        waiting: deque[Future[PictureAccuracy]] = deque()
-        for job in jobs:
-            waiting.append(pool.submit(_compare, job))
-            if len(waiting) > _AHEAD * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool:
-        raise UsageError(
-            "a process that compared images was killed, most often for lack of memory; run again."
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _serve() -> None:
-    """What a process begins with: Ctrl-C is for the parent to deal with, and nobody outlives it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
