@@ -14,12 +14,15 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
+from bench.errors import UsageError
 from bench.messages import Event, Failed, Phase, Result, Task
 from bench.phases import PhaseLimits
+
+_T = TypeVar("_T")
 
 _TAIL_LINES = 8
 _TAIL_BYTES = 8192
@@ -44,6 +47,20 @@ class Outcome:
     aftermath: str = ""
     #: Ctrl-C came when the result was there already. Whoever asks for an outcome must keep that result and then stop.
     interrupted: bool = False
+
+    def demand(self, kind: type[_T], what: str) -> _T:
+        """The result, where nothing can go on without it. Raises UsageError with the worker's reason.
+
+        KeyboardInterrupt when Ctrl-C came with it: what the worker wrote is kept, and that is all there is to keep.
+        """
+        if self.interrupted:
+            raise KeyboardInterrupt
+        if isinstance(self.result, kind):
+            return self.result
+        if self.expected:
+            raise UsageError(self.message)
+        detail = " | ".join(self.output_tail[-3:])
+        raise UsageError(f"{what} failed in phase '{self.phase}': {self.message} {detail}".strip())
 
 
 def run_worker(task: Task, on_event: Callable[[Event], None], limits: PhaseLimits | None = None) -> Outcome:

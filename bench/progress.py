@@ -35,8 +35,8 @@ def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield show
 
 
-class WorkDisplay:
-    """Shows one long piece of work: what is being got ready, then a bar. Redrawn on events only."""
+class _Display:
+    """A line with a bar on standard error, redrawn on events only: a ticking one would disturb what is measured."""
 
     def __init__(self, what: str) -> None:
         self._progress = Progress(
@@ -55,45 +55,6 @@ class WorkDisplay:
     ) -> None:
         self._progress.stop()
 
-    def preparing(self, what: str) -> None:
-        self._progress.update(self._task, detail=escape(what))
-        self._progress.refresh()
-
-    def advance(self, done: int, total: int) -> None:
-        """`done` of `total` pieces."""
-        self._progress.update(self._task, completed=done, total=total, detail="")
-        self._progress.refresh()
-
-    def note(self, text: str) -> None:
-        """A line that stays on the screen."""
-        self._progress.console.print(escape(text))
-
-
-class RunDisplay:
-    """An Observer that draws with rich. Redrawn on events only: a ticking display would disturb what is measured."""
-
-    def __init__(self) -> None:
-        self.console = Console(file=sys.stderr, highlight=False)
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("{task.fields[detail]}"),
-            console=self.console, auto_refresh=False, transient=True,
-        )  # fmt: skip
-        self._task: TaskID = self._progress.add_task("preparing", total=None, detail="")
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
-    def expect(self, cells: int) -> None:
-        """How many cells there will be."""
-        self._show(total=cells)
-
     def note(self, text: str) -> None:
         """A line that stays on the screen."""
         self._progress.console.print(escape(text))
@@ -101,6 +62,28 @@ class RunDisplay:
     def _show(self, **fields: object) -> None:
         self._progress.update(self._task, **fields)  # type: ignore[arg-type]
         self._progress.refresh()
+
+
+class WorkDisplay(_Display):
+    """Shows one long piece of work: what is being got ready, then how far it is."""
+
+    def preparing(self, what: str) -> None:
+        self._show(detail=escape(what))
+
+    def advance(self, done: int, total: int) -> None:
+        """`done` of `total` pieces."""
+        self._show(completed=done, total=total, detail="")
+
+
+class RunDisplay(_Display):
+    """An Observer that draws a run, with a line that stays for every finished cell."""
+
+    def __init__(self) -> None:
+        super().__init__("preparing")
+
+    def expect(self, cells: int) -> None:
+        """How many cells there will be."""
+        self._show(total=cells)
 
     def preparing(self, what: str) -> None:
         self._show(description="preparing", detail=escape(what))

@@ -10,7 +10,6 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from bench.cell import failed_cell
-from bench.errors import UsageError
 from bench.messages import Event, Measured, MeasureTask, Phase, Prepared, PrepareTask
 from bench.phases import PhaseLimits
 from bench.plan import CellTask, WorkloadSpec
@@ -41,15 +40,7 @@ def prepare(
             say(event.name)
 
     task = PrepareTask(workload=workload, batches=list(batches), cache=str(cache))
-    outcome = run_worker(task, on_event, limits)
-    if outcome.interrupted:
-        raise KeyboardInterrupt
-    if isinstance(outcome.result, Prepared):
-        return outcome.result.materials
-    if outcome.expected:
-        raise UsageError(outcome.message)
-    detail = " | ".join(outcome.output_tail[-3:])
-    raise UsageError(f"preparing {workload.name} failed in phase '{outcome.phase}': {outcome.message} {detail}".strip())
+    return run_worker(task, on_event, limits).demand(Prepared, f"preparing {workload.name}").materials
 
 
 def run_cells(

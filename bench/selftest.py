@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from backends.telemetry import HostActivity, activity, host_counters
 from bench import overhead, timing
 from bench.clock import PERF_CLOCK
-from bench.errors import UsageError
 from bench.messages import NoiseTask, Ran
 from bench.noise import Spin, take
 from bench.process import run_worker
@@ -127,11 +126,7 @@ def noise(pairs: int, progress: Callable[[int], None]) -> NoiseResult:
         pair = {}
         for side in order:
             outcome = run_worker(NoiseTask(samples=_SAMPLES), lambda _: None)
-            if outcome.interrupted:
-                raise KeyboardInterrupt
-            if not isinstance(outcome.result, Ran):
-                raise UsageError(f"the selftest's own worker failed: {outcome.message} {' '.join(outcome.output_tail)}")
-            ran = outcome.result
+            ran = outcome.demand(Ran, "the selftest's own worker")
             durations = [end - start for start, end in zip(ran.starts_ns, ran.ends_ns, strict=True)]
             pair[side] = statistics.median(durations)
             low, middle, high = statistics.quantiles(durations, n=4)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_PREFIX = ".tmp-"
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -16,7 +18,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Folders above are made. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX, suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -25,6 +27,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what `atomic_path` left in a folder when its process was killed. Raises OSError."""
+    for left in folder.glob(f"{_PREFIX}*"):
+        left.unlink(missing_ok=True)
 
 
 def _umask() -> int:

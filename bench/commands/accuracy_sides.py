@@ -68,12 +68,9 @@ def accuracy(options: SidesOptions) -> int:
         for role, request in requests.items():
             with WorkDisplay(f"{role}: translating with {named[role]}") as display:
                 run_translation(request, display)
-        # Everything is known of what was translated just now; of a tool's folder only what the options say.
-        if len(named) == 2:
-            folders = replace(folders, batch=None, images=None, precision=None)
-        elif CANDIDATE in named:
-            folders = replace(folders, precision=None)
-        return compare_folders(replace(folders, out=out))
+        # What was translated just now tells its batches itself, and what it was executed in.
+        precision = None if CANDIDATE in named else folders.precision
+        return compare_folders(replace(folders, batch=None, images=None, precision=precision, out=out))
 
 
 def _request(options: SidesOptions, role: str, side: str, plan: InputPlan, folder: Path) -> TranslationRequest:

@@ -12,14 +12,13 @@ import numpy as np
 from bench.errors import ExitCode, UsageError
 from bench.pool import map_pieces
 from bench.progress import counted
-from bench.translation.folder import PICTURES, picture_name
+from bench.translation.folder import PICTURES, picture_name, record_of
 from datasets.errors import DatasetError
 from datasets.outputs import OutputFolder, find_outputs
 from datasets.pictures import grid, write_picture
 from datasets.prepared import TARGETS
 from datasets.preprocess import SHAPE
 from datasets.tensors import nonfinite, read_tensor
-from reports import translation
 from reports.files import atomic_path
 
 #: From here on starting processes costs less than it saves (some 0.5 s against 0.1 s a batch of text).
@@ -77,7 +76,7 @@ def images(options: ImagesOptions) -> int:
 
 
 def _jobs(found: OutputFolder, options: ImagesOptions) -> list[_Job]:
-    record = known_of(found.path)
+    record = record_of(found.path)
     batch = options.batch or (record.source.batch if record else None)
     if batch is None:
         raise UsageError(f"{found.path} does not tell its batch size; give it with --bs.")
@@ -96,14 +95,6 @@ def _jobs(found: OutputFolder, options: ImagesOptions) -> list[_Job]:
         )
         for number in range(-(-count // batch))
     ]  # fmt: skip
-
-
-def known_of(folder: Path) -> translation.TranslationRecord | None:
-    """The record of a folder of outputs that translate made, None for other tools'. Raises UsageError."""
-    try:
-        return translation.read(folder) or translation.read(folder.parent)
-    except translation.TranslationFileError as error:
-        raise UsageError(str(error)) from None
 
 
 def _run(jobs: Sequence[_Job]) -> dict[str, int]:

@@ -7,7 +7,9 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from backends.base import Device, Precision
@@ -107,7 +109,10 @@ def picture_format(given: argparse.Namespace) -> str:
 
 
 def translate(options: TranslateOptions) -> int:
-    """Translate with every backend that was named; the exit status. Raises UsageError when none could."""
+    """Translate with every backend that was named; the exit status: 2 when one of them could not.
+
+    Raises UsageError.
+    """
     plan = options.inputs.plan()
     tell_padding(plan)
     requests = [options.request(name, plan, options.out) for name in options.backends]
@@ -120,25 +125,25 @@ def translate(options: TranslateOptions) -> int:
             for request, label in zip(requests, labels, strict=True)
         ]
     done: list[TranslationRecord] = []
-    failures: list[str] = []
+    folders: list[Path] = []
+    failures = 0
     for request in requests:
         label = variant_label(request.backend.name, request.backend.options)
         try:
             with WorkDisplay(f"translating with {label}") as display:
                 done.append(run_translation(request, display))
+            folders.append(request.folder)
         except UsageError as error:  # one backend's crash costs the others nothing
             if len(requests) == 1:
                 raise
-            failures.append(str(error))
+            failures += 1
             print(f"bench: {error}", file=sys.stderr)
         except OSError as error:
             raise UsageError(
                 f"cannot write in {request.folder}: {error.strerror or error}; name another --out."
             ) from None
-    show(done, [request.folder for request in requests])
-    if not done:
-        return ExitCode.USAGE
-    return max((verdict(record) for record in done), default=ExitCode.DONE)
+    show(done, folders)
+    return ExitCode.USAGE if failures else max(verdict(record) for record in done)
 
 
 def tell_padding(plan: InputPlan) -> None:
@@ -155,29 +160,33 @@ def show(records: list[TranslationRecord], folders: list[Path]) -> None:
     """What was translated, on standard output."""
     if not records:
         return
-    table = Table()
-    table.add_column("backend")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("backend", overflow="fold")
     table.add_column("precision")
-    for heading in ("translations", "a second, files included", "engine busy", "check"):
+    for heading in ("translations", "a second, with files", "engine busy", "check"):
         table.add_column(heading, justify="right")
     for record in records:
         speed = record.speed
         rate = f"{speed.images / speed.wall_s:.4g}" if speed and speed.images else "-"
         busy = f"{speed.infer_s / speed.wall_s:.0%}" if speed and speed.images else "-"
         table.add_row(
-            record.source.label(), record.precision or "-", str(record.images * TARGETS), rate, busy, _check(record)
-        )
+            escape(record.source.label()), record.precision or "-", str(record.images * TARGETS), rate, busy,
+            "[red]wrong[/]" if _problem(record) else "passed",
+        )  # fmt: skip
     console = Console(highlight=False)
     console.print(table)
     for record in records:
+        name = escape(record.source.label())
+        if problem := _problem(record):
+            console.print(f"[red]wrong[/]: {name}: {escape(problem)}", soft_wrap=True)
         if record.provenance == "simulated":
-            console.print(f"SIMULATED: {record.source.label()} is a test double.")
+            console.print(f"SIMULATED: {name} is a test double.")
     for folder in folders:
         print(f"outputs: {folder}")
 
 
-def _check(record: TranslationRecord) -> str:
+def _problem(record: TranslationRecord) -> str:
+    """Why the outputs are known to be wrong, empty if they are not."""
     if record.nonfinite:
-        return f"[red]{record.nonfinite} values are NaN or infinite[/]"
-    wrong = [output.reason for output in record.check if not output.passed]
-    return f"[red]wrong: {wrong[0]}[/]" if wrong else "passed"
+        return f"{record.nonfinite} values are NaN or infinite"
+    return next((output.reason for output in record.check if not output.passed), "")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from bench.errors import UsageError
+from bench.translation.folder import record_of
 from datasets.celeba import DEFAULT_ATTRIBUTES
-from datasets.outputs import OUTPUTS, OutputFolder, find_outputs
+from datasets.outputs import OutputFolder, find_outputs
 from datasets.prepared import TARGETS
 from reports import translation
 from reports.comparison import ComparedFolder, Numbering
@@ -36,7 +37,7 @@ class Side:
     def find(cls, role: Literal["reference", "candidate"], path: Path, dtype: str) -> Side:
         """Look a folder through. Raises UsageError for an unfinished translation, and DatasetError."""
         outputs = find_outputs(path)
-        record = _record_of(outputs.path)
+        record = record_of(outputs.path)
         if record is None:
             return cls(role, path, outputs, None, dtype)
         if not record.complete or record.precision is None:
@@ -63,14 +64,6 @@ class Side:
             path=str(self.given), maker=self.maker, precision=record.precision if record else None,
             provenance=record.provenance if record else None, session=settings,
         )  # fmt: skip
-
-
-def _record_of(folder: Path) -> TranslationRecord | None:
-    try:
-        record = translation.read(folder)
-        return translation.read(folder.parent) if record is None and folder.name == OUTPUTS else record
-    except translation.TranslationFileError as error:
-        raise UsageError(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from datasets.prepared import TARGETS
 from datasets.preprocess import SHAPE
 from datasets.tensors import Array32, TensorFormat, write_tensor
 from reports import translation
-from reports.files import atomic_path
+from reports.files import atomic_path, remove_temporaries
 from reports.translation import TranslationRecord
 
 PICTURES = "pictures"
@@ -93,6 +93,15 @@ class TranslationFolder:
             picture.unlink(missing_ok=True)
 
 
+def record_of(outputs: Path) -> TranslationRecord | None:
+    """The record of a translation's folder of outputs; None for another tool's. Raises UsageError."""
+    try:
+        record = translation.read(outputs)
+        return translation.read(outputs.parent) if record is None and outputs.name == OUTPUTS else record
+    except translation.TranslationFileError as error:
+        raise UsageError(str(error)) from None
+
+
 def claim(folder: TranslationFolder, record: TranslationRecord) -> TranslationRecord:
     """Make the folder this translation's own: new, empty, or begun by the same one. Returns what is known of it so far.
 
@@ -119,6 +128,8 @@ def claim(folder: TranslationFolder, record: TranslationRecord) -> TranslationRe
         raise UsageError(
             f"{path} holds {old.images} images already, asked for are {record.images}; name another folder with --out."
         )
+    for place in (path, path / OUTPUTS, path / PICTURES):
+        remove_temporaries(place)
     if old.images < record.images and old.images % record.source.batch:
         folder.forget(old.images // record.source.batch)  # its padding gives way to real images
     same = old.images == record.images

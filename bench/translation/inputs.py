@@ -7,12 +7,15 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 import datasets
 from bench.errors import UsageError
 from datasets import CelebA
 from datasets.prepared import TARGETS, Batch, Pairs, find_pairs, fingerprint, iter_padded
+from datasets.tensors import Array32
+
+#: (n, 3, 128, 128) images and (n, 5) target attributes, float32
+Pair = tuple[Array32, Array32]
 
 
 class InputPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,15 +104,20 @@ def plan_pairs(path: Path, batch: int | None, limit: int | None = None, drop_las
     )  # fmt: skip
 
 
-def read_batches(plan: InputPlan, wanted: Sequence[int], workers: int = 1) -> Generator[tuple[int, Batch], None, None]:
-    """The wanted batches with their numbers, in order. Raises DatasetError."""
+def read_pairs(plan: InputPlan, wanted: Sequence[int]) -> Generator[tuple[int, list[Pair]], None, None]:
+    """The five pairs of every wanted batch, with the batch's number, in order. Raises DatasetError."""
     if plan.bins is not None:
         pairs = Pairs(Path(plan.bins), plan.batch, plan.pairs)
         for number in wanted:
-            read = [pairs.read(TARGETS * number + target) for target in range(TARGETS)]
-            # Every pair holds the images again; the first one's stand for all, as they were written.
-            yield number, Batch(read[0][0], np.stack([attributes for _, attributes in read]))
+            yield number, [pairs.read(TARGETS * number + target) for target in range(TARGETS)]
         return
+    with closing(read_batches(plan, wanted)) as batches:
+        for number, batch in batches:
+            yield number, [(batch.images, target) for target in batch.targets]
+
+
+def read_batches(plan: InputPlan, wanted: Sequence[int], workers: int = 1) -> Generator[tuple[int, Batch], None, None]:
+    """The wanted batches of CelebA with their numbers, in order. Raises DatasetError."""
     with CelebA.open(Path(plan.data or ""), plan.attributes) as celeba:
         entries = celeba.split().test[: plan.images]
         chosen = [entry for number in wanted for entry in entries[number * plan.batch : (number + 1) * plan.batch]]

@@ -14,7 +14,7 @@ from datasets.errors import DatasetError
 from datasets.prepared import ATTRIBUTES, IMAGES, RECORD, TARGETS, Batch, Pairs, PreparedRecord, read_record
 from datasets.preprocess import SHAPE
 from datasets.tensors import write_tensor
-from reports.files import atomic_path
+from reports.files import atomic_path, remove_temporaries
 
 _FLOAT_BYTES = 4
 
@@ -31,6 +31,7 @@ def write_pairs(plan: InputPlan, folder: Path, workers: int, progress: Callable[
         _claim(plan, folder, pairs)
         for name in (IMAGES, ATTRIBUTES):
             (pairs.folder / name).mkdir(parents=True, exist_ok=True)
+            remove_temporaries(pairs.folder / name)
         wanted = [batch for batch in range(plan.batches) if not _finished(pairs, batch)]
         progress(0, len(wanted))
         for done, (number, batch) in enumerate(read_batches(plan, wanted, workers), start=1):

@@ -102,17 +102,12 @@ def _run(task: TranslateTask, limits: PhaseLimits, display: Display) -> Translat
             display.advance(event.done, event.total)
 
     outcome = run_worker(task, on_event, limits)
-    if outcome.interrupted:
-        raise KeyboardInterrupt
-    if isinstance(outcome.result, Translated):
-        return outcome.result.record
-    if outcome.expected:
-        raise UsageError(outcome.message)
-    detail = " | ".join(outcome.output_tail[-3:])
-    raise UsageError(
-        f"{task.record.source.label()} failed in phase '{outcome.phase}': {outcome.message} {detail}".strip()
-        + " What was finished is kept; the same command goes on with the rest."
-    )
+    try:
+        return outcome.demand(Translated, task.record.source.label()).record
+    except UsageError as error:
+        if outcome.expected:
+            raise
+        raise UsageError(f"{error} What was finished is kept; the same command goes on with the rest.") from None
 
 
 def _variant(request: TranslationRequest) -> Variant:

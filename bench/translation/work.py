@@ -14,8 +14,8 @@ from bench.messages import TranslateTask
 from bench.pipeline import run_stages
 from bench.subject import Subject
 from bench.translation.folder import TranslationFolder
-from bench.translation.inputs import read_batches
-from datasets.prepared import TARGETS, Batch
+from bench.translation.inputs import Pair, read_pairs
+from datasets.prepared import TARGETS
 from datasets.tensors import Array32, nonfinite
 from reports.translation import TranslationRecord, TranslationSpeed
 
@@ -51,7 +51,7 @@ def translate(
         phase("translate")
         run = _Translation(session, folder, len(wanted), advance)
         begin = time.perf_counter()
-        run_stages(read_batches(plan, wanted), run.infer, run.store)
+        run_stages(read_pairs(plan, wanted), run.infer, run.store)
         speed = TranslationSpeed(
             images=TARGETS * sum(plan.real(batch) for batch in wanted),
             wall_s=time.perf_counter() - begin, infer_s=run.infer_s,
@@ -76,12 +76,12 @@ class _Translation:
         self.infer_s = 0.0
         self.nonfinite = 0
 
-    def infer(self, item: tuple[int, Batch]) -> _Translated:
-        number, batch = item
+    def infer(self, item: tuple[int, list[Pair]]) -> _Translated:
+        number, pairs = item
         outputs = []
-        for target in batch.targets:
+        for images, attributes in pairs:
             begin = time.perf_counter()
-            self._session.copy_inputs({_IMAGES: batch.images, _ATTRIBUTES: target})
+            self._session.copy_inputs({_IMAGES: images, _ATTRIBUTES: attributes})
             self._session.enqueue()
             self._session.synchronize()
             outputs.append(self._session.copy_outputs()[self._output])
