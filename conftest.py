@@ -35,6 +35,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--bench-device", metavar="DEVICE", help="on this device (default: the first that it finds)")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """The kit times a device, so it runs alone and in one process, whatever -n says for the tests."""
+    if config.getoption("--bench-backend"):
+        config.option.numprocesses = None
+        config.option.dist = "no"
+
+
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
     """With --bench-backend, no test file is even imported."""
     return True if config.getoption("--bench-backend") else None
