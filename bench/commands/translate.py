@@ -175,6 +175,8 @@ def show(records: list[TranslationRecord], folders: list[Path]) -> None:
         )  # fmt: skip
     console = Console(highlight=False)
     console.print(table)
+    for text in dict.fromkeys(f"{record.model}; {record.inputs}" for record in records):
+        console.print(escape(text), soft_wrap=True)
     for record in records:
         name = escape(record.source.label())
         if problem := _problem(record):

@@ -100,7 +100,7 @@ def plan_pairs(path: Path, batch: int | None, limit: int | None = None, drop_las
     return InputPlan(
         data=None, bins=str(pairs.folder), attributes=record.attributes if record else [], batch=pairs.batch,
         images=images, sha256=record.inputs_sha256 if record else pairs.fingerprint(),
-        text=f"{images} images in the pairs of {pairs.folder.name if not record else record.inputs}",
+        text=record.inputs if record else f"{images} images in the pairs of {pairs.folder}",
     )  # fmt: skip
 
 
