@@ -17,15 +17,17 @@ FAST = ("--max-time", "0.2", "--no-plots")
 
 
 class Bench:
-    """Runs `python -m bench` with its own cache and working folder."""
+    """Runs `python -m bench` with its own cache and working folder, which may be one that another Bench made."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.model = str(tiny_convnet(folder / "tiny.onnx"))
+        model = folder / "tiny.onnx"
+        self.model = str(model if model.exists() else tiny_convnet(model))
         doubles = folder / "doubles"
-        doubles.mkdir()
-        plugin.install(doubles)
-        faults.install(doubles)
+        if not doubles.exists():
+            doubles.mkdir()
+            plugin.install(doubles)
+            faults.install(doubles)
         self.environment = os.environ | {
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(doubles)]),
             "XDG_CACHE_HOME": str(folder / "cache"),

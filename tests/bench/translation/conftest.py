@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from pathlib import Path
 
@@ -13,10 +15,21 @@ from tests.doubles import translators
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """The command with doubles that translate, and `prep` made from 3 images in batches of 2, baseline included."""
-    bench = Bench(tmp_path_factory.mktemp("studio"))
-    translators.install(bench.folder / "doubles")
-    bench("prepare", "--bs", "2", "--limit", "3", "--out", "prep", "--pictures", "png")
+    """The command with doubles that translate, and `prep` made from 3 images in batches of 2, baseline included.
+
+    It takes half a minute, so the processes that share the tests share it, too: the first to come makes it.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # each process has a folder of its own in there
+    with (folder / "studio.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = (folder / "studio" / "prep").exists()
+        (folder / "studio").mkdir(exist_ok=True)
+        bench = Bench(folder / "studio")
+        if not made:
+            translators.install(bench.folder / "doubles")
+            bench("prepare", "--bs", "2", "--limit", "3", "--out", "prep", "--pictures", "png")
     return bench
 
 

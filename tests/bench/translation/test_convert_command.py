@@ -10,9 +10,6 @@ import pytest
 from tests.command import Bench, one_line
 from tests.doubles import atc
 
-#: All in one process, so that `studio` is made once.
-pytestmark = pytest.mark.xdist_group("studio")
-
 
 @pytest.fixture
 def with_atc(at: Bench) -> Bench:

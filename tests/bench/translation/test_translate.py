@@ -17,9 +17,6 @@ from datasets.pictures import grid
 from datasets.tensors import read_tensor
 from tests.command import Bench, one_line
 
-#: All in one process, so that `studio` is made once.
-pytestmark = pytest.mark.xdist_group("studio")
-
 SHAPE = (2, 3, 128, 128)
 
 
