@@ -21,7 +21,8 @@ from backends import host
 from backends.base import ConversionError, Precision
 from backends.convert import ArtifactCache, Conversion, Graph, atc, read_graph, shell_text, trtexec
 from backends.telemetry import TelemetryUnavailable, list_chips
-from bench.commands.delivery import deliver, output_folder
+from bench.commands.delivery import deliver
+from bench.commands.folders import output_folder
 from bench.commands.options import cache_folder
 from bench.errors import ExitCode, UsageError
 from bench.workloads.base import CACHE_VERSION

@@ -6,11 +6,9 @@ replaced when something else is asked for; any other file of that name is refuse
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.errors import UsageError
@@ -18,27 +16,6 @@ from bench.workloads.base import sha256_of_file
 from reports.files import atomic_path
 
 _WRITER = "bench convert"
-
-
-@contextlib.contextmanager
-def output_folder(folder: Path) -> Iterator[None]:
-    """Make the folder, and know now whether files can be written into it; an empty one that was made is removed.
-
-    Raises UsageError.
-    """
-    existed = folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(f"cannot write in {folder}: {error.strerror}; name a writable folder with --out.") from None
-    try:
-        yield
-    finally:
-        if not existed:
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # only succeeds while it is empty
 
 
 def deliver(source: Path, sha256: str, target: Path, note: Mapping[str, object]) -> bool:
