@@ -39,6 +39,7 @@ def _whole(words: str, divisor: int = 1) -> Callable[[str], int]:
 batch = _whole("batch size; write whole numbers from 1, such as 1 4 8 16")
 streams = _whole("number of streams; write 1, 2, 4 or the like")
 pairs = _whole("number of pairs; write an even number such as 12", divisor=2)
+invocations = _whole("number of invocations; write a whole number such as 5")
 opset = _whole("opset; write a whole number such as 11")
 images = _whole("number of images; write a whole number from 1")
 _some_chips = _whole("number of chips; write all, or a whole number from 1")

@@ -52,7 +52,8 @@ def identity_of(task: CellTask, executed: Precision | None = None) -> CellIdenti
 def failed_cell(task: CellTask, failure: Failure, started: str) -> CellRecord:
     """The record of a cell that gave no figures."""
     return CellRecord(
-        id=task.id, identity=identity_of(task), asked_precision=task.precision.value, status="failed",
+        id=task.id, invocation=task.invocation, identity=identity_of(task), asked_precision=task.precision.value,
+        status="failed",
         provenance="simulated" if task.simulated else "measured", clock="host", chips=task.chips, started=started,
         failure=failure,
     )  # fmt: skip
@@ -76,6 +77,7 @@ def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progres
             outputs = session.copy_outputs()
             record = CellRecord(
                 id=task.id,
+                invocation=task.invocation,
                 identity=identity_of(task, session.precision),
                 asked_precision=task.precision.value,
                 status="wrong",
@@ -141,7 +143,7 @@ def _flags(samples: Samples, latency: LatencySummary, watch: Watch, placement: s
         steady=latency.steady,
         converged=latency.converged,
         throttled=throttled,
-        overhead_ok=samples.overhead_ns <= MAX_OVERHEAD_SHARE * latency.median_ms * 1e6,
+        overhead_ok=(samples.overhead_ns or 0.0) <= MAX_OVERHEAD_SHARE * latency.median_ms * 1e6,
         placement_ok=not placement,
         accuracy=right,
         throttle_reason=reason,

@@ -104,9 +104,9 @@ def _dispatch(options: argparse.Namespace, given: list[str]) -> int:
 
         return list_backends(verbose=options.verbose)
     if options.command == "report":
-        from bench.commands.report import rewrite_report
+        from bench.commands.report import ReportOptions, report
 
-        return rewrite_report(options.run, options.baseline, options.include_flagged)
+        return report(ReportOptions.from_namespace(options))
     if options.command == "prepare":
         from bench.commands.prepare import PrepareOptions, prepare
 

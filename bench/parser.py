@@ -41,10 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
                                  formatter_class=argparse.RawDescriptionHelpFormatter))  # fmt: skip
     backends = commands.add_parser("backends", help="what is usable here, and what to do about the rest")
     backends.add_argument("-v", "--verbose", action="store_true", help="show versions, options and the environment")
-    report = commands.add_parser("report", help="write the report of a finished run again")
-    report.add_argument("run", type=Path, metavar="RUN", help="run folder, or its run.jsonl")
-    report.add_argument("--baseline", metavar="BACKEND", help="backend that ratios are against")
-    _add_include_flagged(report)
+    _add_report(commands.add_parser("report", help="one report of any mix of runs, imported logs, published figures"))
     _add_prepare(commands.add_parser("prepare", help="CelebA -> .bin inputs for msame and ais_bench, and the baseline"))
     _add_translate(commands.add_parser("translate", help="inference over whole sets of pictures, with any backend"))
     _add_images(commands.add_parser("images", help="outputs of msame, ais_bench or translate -> pictures"))
@@ -56,6 +53,24 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_lock_timeout(selftest)
     return parser
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN",
+        help="run folders, run files, folders of runs; published:stargan for the model zoo's figures",
+    )  # fmt: skip
+    parser.add_argument(
+        "--ratio", metavar="A/B", help='FPS per card of one card or backend over another\'s, such as "Ascend 310/T4"'
+    )
+    parser.add_argument("--baseline", metavar="BACKEND", help="backend that ratios are against; default: the first")
+    _add_include_flagged(parser)
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="FILE.md",
+        help="the report; HTML, plots and CSV lie beside it (default: beside a single run, else in runs/report-<time>)",
+    )  # fmt: skip
+    parser.add_argument("--lang", choices=("en", "zh"), default="en", help="language of headings (default en)")
+    parser.add_argument("--no-plots", action="store_true", help="a report without pictures")
 
 
 def _add_prepare(parser: argparse.ArgumentParser) -> None:
@@ -258,6 +273,10 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--streams", type=arguments.streams, default=1, metavar="K",
         help="also measure FPS with K requests in flight a chip; on the CPU K workers on cores of their own",
+    )  # fmt: skip
+    how.add_argument(
+        "--invocations", type=arguments.invocations, default=1, metavar="K",
+        help="measure every cell K times, each in a process of its own (5 and more give ratios an interval; default 1)",
     )  # fmt: skip
     _add_phase_limit(how)
     _add_lock_timeout(how)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
@@ -41,6 +42,8 @@ class CellTask(msgspec.Struct, frozen=True, kw_only=True, tag="cell"):
     """Everything a worker needs to measure one cell."""
 
     id: str
+    #: repetition of the cell, in a process of its own, from 0 on
+    invocation: int = 0
     workload: WorkloadSpec
     model_sha256: str
     inputs_sha256: str
@@ -64,7 +67,23 @@ class CellTask(msgspec.Struct, frozen=True, kw_only=True, tag="cell"):
     def title(self) -> str:
         """What progress displays and messages call this cell."""
         suffix = "" if self.scope is Scope.COMPUTE else f" {self.scope}"
-        return f"{variant_label(self.backend, self.options)} bs{self.batch} {self.precision}{suffix}"
+        again = f", invocation {self.invocation + 1}" if self.invocation else ""
+        return f"{variant_label(self.backend, self.options)} bs{self.batch} {self.precision}{suffix}{again}"
+
+
+class _Cell(Protocol):
+    """A CellTask, or the record of one."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def invocation(self) -> int: ...
+
+
+def key_of(cell: _Cell) -> tuple[str, int]:
+    """What is unique in a run."""
+    return cell.id, cell.invocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +114,17 @@ def make_cells(
     precisions: Sequence[Precision],
     scopes: Sequence[Scope],
     limits: Limits,
+    invocations: int = 1,
 ) -> list[CellTask]:
     """The cells in the order they are measured; `content` is the SHA-256 of the model and of the inputs.
 
     Neighbours in time are the backends of one batch size, so that a machine whose speed drifts does less harm to
-    the ratios between them.
+    the ratios between them. Invocations of a cell are a whole round apart, for the same reason.
     """
     return [
         CellTask(
             id=_cell_id(workload, content, variant, batch, precision, scope),
+            invocation=invocation,
             workload=workload,
             model_sha256=content[0],
             inputs_sha256=content[1],
@@ -120,6 +141,7 @@ def make_cells(
             scope=scope,
             limits=limits,
         )
+        for invocation in range(invocations)
         for scope in scopes
         for precision in precisions
         for batch in batches

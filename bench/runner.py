@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from bench.cell import failed_cell
 from bench.messages import Event, Measured, MeasureTask, Phase, Prepared, PrepareTask
 from bench.phases import PhaseLimits
-from bench.plan import CellTask, WorkloadSpec
+from bench.plan import CellTask, WorkloadSpec, key_of
 from bench.process import run_worker
 from bench.throughput import measure_throughput
 from bench.workloads.base import Materials
@@ -49,15 +49,15 @@ def run_cells(
     writer: RunWriter,
     limits: PhaseLimits,
     observer: Observer,
-    done: Collection[str] = (),
+    done: Collection[tuple[str, int]] = (),
 ) -> None:
-    """Measure the cells one after another, but for those whose ids are in `done`.
+    """Measure the cells one after another, but for those whose keys (`plan.key_of`) are in `done`.
 
     A cell that dies is recorded as failed and the next one is measured. KeyboardInterrupt passes through: the cell
     in progress is given up, those before it are on the disk.
     """
     for number, task in enumerate(cells):
-        if task.id in done:
+        if key_of(task) in done:
             continue
         observer.cell_started(number, task)
         record, interrupted = _measure(task, materials, limits, observer)

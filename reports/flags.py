@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reports.records import CellRecord, Run
+
+#: Provenances of figures that another tool or a publication gives.
+_ELSEWHERE = ("imported", "published")
 
 
 def short(cell: CellRecord) -> list[str]:
@@ -10,6 +15,8 @@ def short(cell: CellRecord) -> list[str]:
     flags = cell.flags
     if cell.status != "ok":
         return []
+    if cell.provenance in _ELSEWHERE and flags is None:
+        return []  # nothing there to judge; where the figure comes from is told beside it
     if flags is None:
         return ["unchecked"]
     return [
@@ -18,9 +25,9 @@ def short(cell: CellRecord) -> list[str]:
             ("not steady" if flags.steady is False else "steadiness unknown", flags.steady is not True),
             ("not converged", not flags.converged),
             ("throttled", flags.throttled is True),
-            ("overhead", not flags.overhead_ok),
-            ("placement", not flags.placement_ok),
-            ("inaccurate", not flags.accuracy),
+            ("overhead", flags.overhead_ok is False),
+            ("placement", flags.placement_ok is False),
+            ("inaccurate", flags.accuracy is False),
         )
         if against
     ]
@@ -30,6 +37,8 @@ def in_words(cell: CellRecord) -> list[str]:
     """A clause for every verdict against a cell: what was seen, and what to do where something can be done."""
     flags, latency = cell.flags, cell.latency
     if cell.status != "ok" or latency is None:
+        return []
+    if cell.provenance in _ELSEWHERE and flags is None:
         return []
     if flags is None:
         return ["its run file is older than these checks; measure it again"]
@@ -42,24 +51,25 @@ def in_words(cell: CellRecord) -> list[str]:
         words.append(f"the median is known {known} (±1 % is asked for)")
     if flags.throttled is True:
         words.append(f"the device was held back: {flags.throttle_reason}")
-    if not flags.overhead_ok and cell.samples:
-        share = cell.samples.overhead_ns / (latency.median_ms * 1e6)
+    if flags.overhead_ok is False and cell.samples:
+        share = (cell.samples.overhead_ns or 0.0) / (latency.median_ms * 1e6)
         words.append(f"the loop's own share of a call is {share:.2%} (0.1 % is allowed)")
-    if not flags.placement_ok:
+    if flags.placement_ok is False:
         words.append(f"it did not all run where it was asked to: {flags.placement_reason}")
-    if not flags.accuracy:
+    if flags.accuracy is False:
         words.append("its outputs are wrong")
     return words
 
 
-def unchecked(run: Run) -> str:
-    """One sentence for all cells of a run file that is older than the verdicts; empty where there are none."""
-    measured = [cell for cell in run.cells if cell.status == "ok"]
-    old = [cell for cell in measured if cell.flags is None]
+def unchecked(runs: Sequence[Run]) -> str:
+    """One sentence for all cells of run files that are older than the verdicts; empty where there are none."""
+    measured = [cell for run in runs for cell in run.cells if cell.status == "ok"]
+    old = [cell for cell in measured if cell.flags is None and cell.provenance not in _ELSEWHERE]
     if not old:
         return ""
     which = "none of its cells was" if len(old) == len(measured) else f"{len(old)} of its cells were not"
-    return f"The run file (schema {run.run.schema}) is older than these checks: {which} held to them; measure again."
+    schemas = ", ".join(sorted({run.run.schema for run in runs if any(cell in old for cell in run.cells)}))
+    return f"The run file (schema {schemas}) is older than these checks: {which} held to them; measure again."
 
 
 def comparable(cell: CellRecord) -> bool:

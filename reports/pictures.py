@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.files import atomic_path
+from reports.page import Page
 from reports.records import CellRecord, OutputAccuracy, Run
 from reports.table import Column, column_of
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 #: (h, w, 3)
 Pixels = NDArray[np.uint8]
 
-FILE = "pictures.png"
 #: Red on white with a contrast of 7:1.
 _WRONG = "#b00000"
 _GREY = "#555555"
@@ -46,13 +47,36 @@ class Strip:
     wrong: str = ""
 
 
-def names(run: Run, prefix: str = "") -> list[str]:
-    """File names that `draw` writes: one, or none where no cell has pictures."""
-    return [prefix + FILE] if any(cell.pictures for cell in run.cells) else []
+def names(page: Page, prefix: str = "") -> list[str]:
+    """File names that `draw` writes: one for each set of conditions of which a run has pictures."""
+    return [prefix + name for name in _strips(page)]
 
 
-def draw(run: Run, folder: Path, prefix: str = "") -> list[Path]:
-    """Write the strip of sample pictures into `folder`, whole or not at all, and return its path. Raises OSError."""
+def is_strip(path: Path) -> bool:
+    """Whether a file's name is one that `draw` gives."""
+    return re.search(r"(?:^|-)pictures(-[A-Z]+)?\.png$", path.name) is not None
+
+
+def _strips(page: Page) -> dict[str, Run]:
+    """File name -> the first run of each machine that has pictures."""
+    found = {}
+    for machine in page.machines:
+        run = next((run for run in machine.runs if any(cell.pictures for cell in run.cells)), None)
+        if run is not None:
+            found[f"pictures-{machine.letter}.png" if machine.letter else "pictures.png"] = run
+    return found
+
+
+def draw(page: Page, folder: Path, prefix: str = "") -> list[Path]:
+    """Write the strips of sample pictures into `folder`, each whole or not at all; their paths. Raises OSError."""
+    written = []
+    for name, run in _strips(page).items():
+        _draw_run(run, folder / (prefix + name))
+        written.append(folder / (prefix + name))
+    return written
+
+
+def _draw_run(run: Run, path: Path) -> None:
     workload = run.run.workload
     strips = [
         Strip(lines, _tiles(data))
@@ -62,12 +86,7 @@ def draw(run: Run, folder: Path, prefix: str = "") -> list[Path]:
     strips += [_of_cell(cell, run) for cell in shown(run)]
     kind = "measured" if all(cell.provenance != "simulated" for cell in run.cells) else "partly SIMULATED"
     origin = f"{workload.name} · {workload.model} · {kind} · {run.run.started}"
-    written = []
-    for name in names(run, prefix):
-        captions = workload.sample_captions
-        write(folder / name, strips, captions, "Samples of translated pictures", origin, "target attribute")
-        written.append(folder / name)
-    return written
+    write(path, strips, workload.sample_captions, "Samples of translated pictures", origin, "target attribute")
 
 
 def shown(run: Run) -> list[CellRecord]:

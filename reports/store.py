@@ -1,10 +1,14 @@
-"""Run files: append a line, flush and sync it; read them back strictly, tolerating only a torn last line."""
+"""Run files: append a line, flush and sync it; read them back strictly, tolerating only a torn last line.
+
+A file that `merge` made holds several runs one after another, each with a header of its own.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
 import os
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,6 +16,9 @@ from typing import Self
 import msgspec
 
 from reports.records import SCHEMA_VERSION, CellRecord, Record, ResumeRecord, Run, RunRecord
+
+#: Raw times in a line; a list of numbers cannot hold a quote or a bracket, and inside a string quotes are escaped.
+_RAW_TIMES = re.compile(rb'"(samples_ns|warmup_ns|starts_ns|ends_ns)":\[[0-9, ]*\]')
 
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(RunRecord | ResumeRecord | CellRecord)
 
@@ -131,10 +138,24 @@ def _sync_folder(folder: Path) -> None:
 
 
 def read(path: Path) -> Run:
-    """Read a run file, or the run.jsonl of a run folder.
+    """Read a run file, or the run.jsonl of a run folder, that holds one run.
 
     A last line without its newline (a crash while writing) is dropped with a warning. Anything else that is
     wrong raises RunFileError naming the line.
+    """
+    runs = read_all(path)
+    if len(runs) > 1:
+        raise RunFileError(
+            f"{run_file(path)} holds {len(runs)} merged runs, and one is wanted here; name that one's file."
+        )
+    return runs[0]
+
+
+def read_all(path: Path, with_samples: bool = True) -> list[Run]:
+    """Read a run file that may hold several runs, at least one; faults as for `read`.
+
+    `with_samples=False` leaves the raw times out (their lists are empty, the statistics of them stay): a hundredth of
+    the memory, for reports on many runs.
     """
     path = run_file(path)
     try:
@@ -150,43 +171,55 @@ def read(path: Path) -> Run:
             f"{path} holds no complete line: if its run died at once, delete the run's folder and start it anew;"
             " else name a run folder or its run.jsonl."
         )
-    _check_schema(path, lines[0])
-    records = [_decode(path, number, line) for number, line in enumerate(lines, start=1)]
-    header, *others = records
-    if not isinstance(header, RunRecord):
-        raise RunFileError(f"{path}, line 1: the first line must be the run, not a cell; the file was cut or edited.")
-    seen: dict[str, int] = {}
-    cells: list[CellRecord] = []
-    resumed: list[ResumeRecord] = []
-    for number, record in enumerate(others, start=2):
+    runs: list[Run] = []
+    seen: dict[tuple[str, int], int] = {}
+    for number, line in enumerate(lines, start=1):
+        if number == 1 or line.startswith(_HEADER_START):
+            _check_schema(path, number, line)
+        record = _decode(path, number, line if with_samples else _RAW_TIMES.sub(rb'"\1":[]', line))
         if isinstance(record, RunRecord):
-            raise RunFileError(f"{path}, line {number}: a second run begins here; keep one run a file.")
-        if isinstance(record, ResumeRecord):
-            resumed.append(record)
-            continue
-        if record.id in seen:
-            first = seen[record.id]
-            raise RunFileError(f"{path}, line {number}: cell {record.id} is in line {first} already; keep one of them.")
-        seen[record.id] = number
-        cells.append(record)
-    return Run(run=header, cells=cells, warnings=warnings, resumed=resumed)
+            runs.append(Run(run=record, cells=[], warnings=[], resumed=[]))
+            seen = {}
+        elif not runs:
+            raise RunFileError(
+                f"{path}, line 1: the first line must be the run, not a cell; the file was cut or edited."
+            )
+        elif isinstance(record, ResumeRecord):
+            runs[-1].resumed.append(record)
+        else:
+            key = (record.id, record.invocation)
+            if key in seen:
+                which = record.id + (f", invocation {record.invocation}," if record.invocation else "")
+                raise RunFileError(
+                    f"{path}, line {number}: cell {which} is in line {seen[key]} already; keep one of them."
+                )
+            seen[key] = number
+            runs[-1].cells.append(record)
+    runs[-1].warnings.extend(warnings)
+    return runs
+
+
+#: How a header's line begins, as RunWriter writes it.
+_HEADER_START = b'{"kind":"run"'
 
 
 class _Header(msgspec.Struct):
     schema: str
 
 
-def _check_schema(path: Path, line: bytes) -> None:
+def _check_schema(path: Path, number: int, line: bytes) -> None:
     """Refuse another major, or a newer minor, before the strict decoder stumbles over fields it does not know."""
     try:
         schema = msgspec.json.decode(line, type=_Header).schema
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise RunFileError(f"{path}, line 1: no run file ({error}); name a run.jsonl that bench wrote.") from None
+        raise RunFileError(
+            f"{path}, line {number}: no run file ({error}); name a run.jsonl that bench wrote."
+        ) from None
     try:
         major, minor = (int(part) for part in schema.split("."))
     except ValueError:
         raise RunFileError(
-            f"{path}, line 1: schema {schema!r} is no version; the file was edited, restore it."
+            f"{path}, line {number}: schema {schema!r} is no version; the file was edited, restore it."
         ) from None
     ours_major, ours_minor = (int(part) for part in SCHEMA_VERSION.split("."))
     if major != ours_major or minor > ours_minor:

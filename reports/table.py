@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from reports import flags
+from reports.groups import Figure, Group
+from reports.machines import machines
 from reports.records import CellRecord, Run
-from reports.statistics import geometric_mean
+from reports.statistics import geometric_mean, welch_log_ratio
 
-if TYPE_CHECKING:
-    import pandas as pd
+#: Fewer invocations on a side, and the interval of a ratio rests on very little.
+ENOUGH_INVOCATIONS = 5
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,23 +25,38 @@ class Column:
     card: str
     scope: str
     provenance: str
+    clock: str = "host"
+    #: of published figures: the part of the publication
+    source: str = ""
+    #: letter of the conditions that it was measured under, where a report has several
+    machine: str = ""
+
+    @property
+    def engine(self) -> str:
+        """Who computed: the label; of published figures without the part of the publication that they are from."""
+        return self.label.partition(":")[0] if self.source else self.label
 
     def title(self, others: Sequence[Column]) -> str:
         """The label, with whatever tells it apart from the other columns."""
-        parts = [self.label]
-        parts += [
-            str(getattr(self, name))
-            for name in ("precision", "device", "card")
-            if len({getattr(other, name) for other in others}) > 1
-        ]
+        parts = [self.engine]
+        if len({other.precision for other in others}) > 1:
+            parts.append("precision unknown" if self.precision == "unknown" else self.precision)
+        if self.device and len({other.device for other in others if other.card == self.card}) > 1:
+            parts.append(self.device)
+        if len({other.card for other in others}) > 1:
+            parts.append(f"on {self.card}")
         if self.asked_precision != self.precision:
             parts.append(f"(asked {self.asked_precision})")
         if self.provenance != "measured":
-            parts.append(self.provenance)
+            parts.append(f"{self.provenance} ({self.source})" if self.source else self.provenance)
+        if self.machine and any(
+            other.machine != self.machine and (other.label, other.card) == (self.label, self.card) for other in others
+        ):
+            parts.append(f"({self.machine})")
         return " ".join(parts)
 
 
-def column_of(cell: CellRecord) -> Column:
+def column_of(cell: CellRecord, machine: str = "") -> Column:
     """The column that a cell belongs to."""
     identity = cell.identity
     return Column(
@@ -52,70 +67,103 @@ def column_of(cell: CellRecord) -> Column:
         card=identity.card,
         scope=identity.scope,
         provenance=cell.provenance,
+        clock=cell.clock,
+        source=identity.options.get("source", "") if cell.provenance == "published" else "",
+        machine=machine,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class ScopeTable:
-    """All cells of one scope: columns in the order of the run, rows by batch size."""
+class Ratio:
+    """FPS per card of one column over another's, with its 95 % interval; null where invocations do not allow one."""
 
+    value: float
+    low: float | None
+    high: float | None
+    #: invocations above and below
+    invocations: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeTable:
+    """All cells of one workload and scope: columns in the order of the runs, rows by batch size."""
+
+    workload: str
     scope: str
     columns: list[Column]
     batches: list[int]
-    cells: dict[tuple[int, Column], CellRecord]
+    groups: dict[tuple[int, Column], Group]
     #: let cells enter ratios that a verdict went against
     include_flagged: bool = False
 
-    def cell(self, batch: int, column: Column) -> CellRecord | None:
-        return self.cells.get((batch, column))
+    def group(self, batch: int, column: Column) -> Group | None:
+        return self.groups.get((batch, column))
 
-    def fps(self, batch: int, column: Column) -> float | None:
-        """Derived FPS per card; None for cells that are wrong, failed or absent."""
-        cell = self.cell(batch, column)
-        return cell.fps_per_card if cell and cell.status == "ok" else None
+    def of_column(self, column: Column) -> list[Group]:
+        """What there is of a column, by batch size."""
+        return [group for batch in self.batches if (group := self.group(batch, column)) is not None]
 
-    def ratio(self, batch: int, column: Column, baseline: Column) -> float | None:
-        """FPS over the baseline's at that batch size.
+    def fps(self, batch: int, column: Column) -> Figure | None:
+        """FPS per card, derived or stated; None for cells that are wrong, failed or absent."""
+        group = self.group(batch, column)
+        return group.fps if group else None
 
-        None unless both have one, are of one sort of provenance, and no verdict went against either.
+    def ratio(self, batch: int, above: Column, below: Column) -> Ratio | None:
+        """FPS over those of another column at that batch size.
+
+        None unless both have one, may meet, and no verdict went against either. The interval is Welch's on the logs
+        of the invocations' FPS, two at least on both sides.
         """
-        mine, theirs = self.fps(batch, column), self.fps(batch, baseline)
-        if mine is None or theirs is None or not may_meet(column, baseline) or self.left_out(batch, column, baseline):
+        mine, theirs = self.group(batch, above), self.group(batch, below)
+        if not mine or not theirs or not mine.fps or not theirs.fps or not may_meet(above, below):
             return None
-        return mine / theirs
+        if self.left_out(batch, above, below):
+            return None
+        rates = mine.rates(), theirs.rates()
+        counts = len(rates[0]), len(rates[1])
+        if min(counts) < 2:
+            return Ratio(mine.fps.value / theirs.fps.value, None, None, counts)
+        interval = welch_log_ratio(*rates)
+        return Ratio(interval.estimate, interval.low, interval.high, counts)
 
-    def left_out(self, batch: int, column: Column, baseline: Column) -> bool:
+    def left_out(self, batch: int, above: Column, below: Column) -> bool:
         """Whether both cells have a figure, and there is no ratio since a verdict went against one of them."""
-        pair = [self.cell(batch, column), self.cell(batch, baseline)]
-        cells = [cell for cell in pair if cell is not None and cell.status == "ok"]
-        return len(cells) == 2 and not self.include_flagged and not all(map(flags.comparable, cells))
+        pair = [self.group(batch, above), self.group(batch, below)]
+        groups = [group for group in pair if group is not None and group.fps]
+        return len(groups) == 2 and not self.include_flagged and any(group.flagged for group in groups)
 
-    def mean_ratio(self, column: Column, baseline: Column) -> float | None:
+    def mean_ratio(self, above: Column, below: Column) -> float | None:
         """Geometric mean of the ratios over the batch sizes that have one."""
-        ratios = [ratio for batch in self.batches if (ratio := self.ratio(batch, column, baseline)) is not None]
+        ratios = [ratio.value for batch in self.batches if (ratio := self.ratio(batch, above, below)) is not None]
         return geometric_mean(ratios) if ratios else None
 
 
 def may_meet(a: Column, b: Column) -> bool:
-    """Simulated figures only ever meet simulated ones."""
+    """Simulated figures only ever meet simulated ones, and published ones those of the same part of a publication."""
+    if a.provenance == b.provenance == "published" and a.source != b.source:
+        return False
     return (a.provenance == "simulated") == (b.provenance == "simulated")
 
 
-def by_scope(run: Run, include_flagged: bool = False) -> list[ScopeTable]:
-    """One table a scope; scopes are never mixed in one column."""
-    tables = []
-    for scope in dict.fromkeys(cell.identity.scope for cell in run.cells):
-        cells = [cell for cell in run.cells if cell.identity.scope == scope]
-        tables.append(
-            ScopeTable(
-                scope=scope,
-                columns=list(dict.fromkeys(column_of(cell) for cell in cells)),
-                batches=sorted({cell.identity.batch for cell in cells}),
-                cells={(cell.identity.batch, column_of(cell)): cell for cell in cells},
-                include_flagged=include_flagged,
-            )
+def tables(runs: Sequence[Run], include_flagged: bool = False) -> list[ScopeTable]:
+    """One table a workload and scope; scopes are never mixed in one column."""
+    placed = [(machine.letter, cell) for machine in machines(runs) for cell in machine.cells]
+    found: dict[tuple[str, str], dict[tuple[int, Column], list[CellRecord]]] = {}
+    for letter, cell in placed:
+        identity = cell.identity
+        table = found.setdefault((identity.workload, identity.scope), {})
+        table.setdefault((identity.batch, column_of(cell, letter)), []).append(cell)
+    return [
+        ScopeTable(
+            workload=workload,
+            scope=scope,
+            columns=list(dict.fromkeys(column for _, column in cells)),
+            batches=sorted({batch for batch, _ in cells}),
+            groups={place: Group(tuple(several)) for place, several in cells.items()},
+            include_flagged=include_flagged,
         )
-    return tables
+        for (workload, scope), cells in found.items()
+    ]
 
 
 def find_baseline(table: ScopeTable, name: str | None) -> Column | None:
@@ -128,61 +176,8 @@ def find_baseline(table: ScopeTable, name: str | None) -> Column | None:
         exact = [column for column in table.columns if column.label == name]
         same_backend = [column for column in table.columns if column.label.partition(":")[0] == name]
         return next(iter(exact + same_backend), None)
-    with_figure: list[tuple[Column, list[CellRecord]]] = []
-    for column in table.columns:
-        cells = [cell for batch in table.batches if (cell := table.cell(batch, column)) is not None]
-        if figures := [cell for cell in cells if cell.status == "ok" and cell.fps_per_card is not None]:
-            with_figure.append((column, figures))
-    sound = [column for column, cells in with_figure if any(map(flags.comparable, cells))]
-    return next(iter(sound + [column for column, _ in with_figure]), None)
-
-
-def frame(run: Run) -> pd.DataFrame:
-    """One row a cell with its figures, for people who want to go on in pandas; latency in ms, times in s."""
-    import pandas as pd
-
-    rows = []
-    for cell in run.cells:
-        identity, artifact = cell.identity, cell.artifact
-        latency = cell.latency if cell.status == "ok" else None
-        together, telemetry = cell.throughput, cell.telemetry
-        rows.append(
-            {
-                "backend": identity.label(), "card": identity.card, "device": identity.device,
-                "precision": identity.precision, "asked_precision": cell.asked_precision, "scope": identity.scope,
-                "batch": identity.batch, "status": cell.status, "provenance": cell.provenance, "clock": cell.clock,
-                "chips": cell.chips, "fps_per_card": cell.fps_per_card,
-                "samples": latency.count if latency else 0,
-                "median_ms": latency.median_ms if latency else None,
-                "median_low_ms": latency.median_low_ms if latency else None,
-                "median_high_ms": latency.median_high_ms if latency else None,
-                "mean_ms": latency.mean_ms if latency else None,
-                "best_ms": latency.best_ms if latency else None,
-                "p90_ms": latency.p90_ms if latency else None,
-                "p95_ms": latency.p95_ms if latency else None,
-                "p99_ms": latency.p99_ms if latency else None,
-                "p99_upper99_ms": latency.p99_upper99_ms if latency else None,
-                "mean_low_ms": latency.mean_low_ms if latency else None,
-                "mean_high_ms": latency.mean_high_ms if latency else None,
-                "effective_samples": latency.effective_count if latency else None,
-                "left_out": latency.cut if latency else None,
-                "fps_low": cell.fps_low, "fps_high": cell.fps_high,
-                "flags": ", ".join(flags.short(cell)),
-                "measured_fps": together.fps if together else None,
-                "measured_fps_per_card": together.fps_per_card if together else None,
-                "chips_at_once": together.chips if together else None,
-                "streams": together.streams if together else None,
-                "efficiency": together.efficiency if together else None,
-                "peak_memory_bytes": telemetry.peak_memory_bytes if telemetry else None,
-                "energy_per_image_j": telemetry.energy_per_image_j if telemetry else None,
-                "max_abs": max((o.max_abs for o in cell.accuracy if o.max_abs is not None), default=None),
-                "ssim": min((o.ssim for o in cell.accuracy if o.ssim is not None), default=None),
-                "changed_pixels": max(
-                    (o.changed_pixels for o in cell.accuracy if o.changed_pixels is not None), default=None
-                ),
-                "build_s": artifact.build_s if artifact else None,
-                "load_s": artifact.load_s if artifact else None,
-                "first_call_s": artifact.first_call_s if artifact else None,
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
+    with_figure = [column for column in table.columns if any(group.fps for group in table.of_column(column))]
+    sound = [
+        column for column in with_figure if any(group.fps and not group.flagged for group in table.of_column(column))
+    ]
+    return next(iter(sound + with_figure), None)

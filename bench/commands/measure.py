@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.commands.options import RunOptions
-from bench.commands.report import read_run, show_tables, write_report
+from bench.commands.report import report_of_run
+from bench.commands.runs import read_run
 from bench.errors import ExitCode, UsageError
 from bench.locks import hold
 from bench.placement import lock_names
@@ -54,14 +55,18 @@ def planned(options: RunOptions, selection: Selection, display: RunDisplay) -> I
             display.note(f"note: {note}")
         cells = make_cells(
             options.workload, (materials.info.model_sha256, materials.info.inputs_sha256), selection.variants,
-            options.batches, options.precisions, options.scopes, options.limits,
+            options.batches, options.precisions, options.scopes, options.limits, options.invocations,
         )  # fmt: skip
         display.expect(len(cells))
         yield Plan(materials, cells)
 
 
 def measure(
-    plan: Plan, writer: store.RunWriter, options: RunOptions, display: RunDisplay, done: Collection[str] = ()
+    plan: Plan,
+    writer: store.RunWriter,
+    options: RunOptions,
+    display: RunDisplay,
+    done: Collection[tuple[str, int]] = (),
 ) -> bool:
     """Measure what is not `done`; True when Ctrl-C ended it early. Raises UsageError when the disk is full."""
     try:
@@ -76,9 +81,7 @@ def measure(
 def finish(folder: Path, options: RunOptions, interrupted: bool) -> ExitCode:
     """Write and show the report of what lies in the folder; the exit status."""
     measured = read_run(folder)
-    report = write_report(measured, folder, options.baseline, options.include_flagged, with_plots=options.plots)
-    show_tables(measured, options.baseline, options.include_flagged)
-    print(f"report: {report}")
+    report_of_run(measured, folder, options.baseline, options.include_flagged, options.plots)
     if interrupted:
         print(
             f"bench: interrupted; {len(measured.cells)} of {measured.run.cells_planned} cells were measured and kept;"

@@ -36,6 +36,7 @@ class RunOptions:
     lock_timeout_s: float
     include_flagged: bool
     plots: bool
+    invocations: int
 
     @classmethod
     def from_namespace(cls, given: argparse.Namespace) -> RunOptions:
@@ -67,7 +68,7 @@ class RunOptions:
             device=device, limits=limits, out=given.out, baseline=given.baseline and canonical_label(given.baseline),
             cache=cache_folder(given.cache), chips=given.chips, streams=given.streams,
             phase_limits=PhaseLimits().changed(dict(given.phase_limit)), lock_timeout_s=given.lock_timeout,
-            include_flagged=given.include_flagged, plots=not given.no_plots,
+            include_flagged=given.include_flagged, plots=not given.no_plots, invocations=given.invocations,
         )  # fmt: skip
 
     def wanted(self) -> Wanted:

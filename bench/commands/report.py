@@ -1,19 +1,62 @@
-"""`bench report`: the report of a run file, with its plots, beside it."""
+"""`bench report`: one report of any mix of runs - markdown, HTML, plots, CSV - and its main tables on the terminal."""
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from backends import registry
+from backends import cards, registry
+from bench.commands.runs import PUBLISHED, RUN_FILE, read_runs
 from bench.errors import ExitCode, UsageError
-from reports import markdown, pictures, plots, store, table, terminal
+from reports import frame, html, language, markdown, pictures, plots, store, terminal
 from reports.files import atomic_path
+from reports.page import Page, Request, UnknownBaseline
+from reports.ratios import Side
 from reports.records import Run
+from reports.roofline import CardLimits
 
-_RUN_FILE = "run.jsonl"
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """The options of `report`."""
+
+    runs: list[str]
+    out: Path | None
+    baseline: str | None
+    ratio: str | None
+    include_flagged: bool
+    plots: bool
+    language: str
+
+    @classmethod
+    def from_namespace(cls, given: argparse.Namespace) -> ReportOptions:
+        if given.baseline and given.ratio:
+            raise UsageError("--baseline and --ratio contradict each other; give one of them.")
+        out: Path | None = given.out
+        if out is not None and out.suffix != ".md":
+            raise UsageError(f"-o {out}: a report is a .md file (its HTML and plots lie beside it); name one.")
+        return cls(
+            runs=given.runs, out=out, baseline=given.baseline and canonical_label(given.baseline), ratio=given.ratio,
+            include_flagged=given.include_flagged, plots=not given.no_plots, language=given.lang,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a report goes: its own path; everything beside it is named after it, unless it is called report.md."""
+
+    path: Path
+
+    @property
+    def prefix(self) -> str:
+        return "" if self.path.name == "report.md" else f"{self.path.stem.removesuffix('-report')}-"
 
 
 def canonical_label(text: str) -> str:
@@ -25,49 +68,65 @@ def canonical_label(text: str) -> str:
         raise UsageError(f"--baseline: {error}") from None
 
 
-def read_run(path: Path) -> Run:
-    """Read a run folder or file. Raises UsageError."""
-    try:
-        return store.read(path)
-    except store.RunFileError as error:
-        raise UsageError(str(error)) from None
+def sides(text: str) -> tuple[Side, Side]:
+    """`Ascend 310/T4` as the two sides of a ratio; cards may be named as people name them. Raises UsageError."""
+    above, slash, below = (part.strip() for part in text.partition("/"))
+    if not slash or not above or not below or "/" in below:
+        raise UsageError(f'--ratio {text!r} is no ratio; write two cards or backends, such as "Ascend 310/T4".')
+    return _side(above), _side(below)
 
 
-def write_report(
-    run: Run,
-    folder: Path,
-    baseline: str | None,
-    include_flagged: bool = False,
-    source: str = _RUN_FILE,
-    with_plots: bool = True,
-) -> Path:
-    """Write report.md, cells.csv and the plots into `folder`, each whole or not at all; returns the report's path.
+def _side(text: str) -> Side:
+    names = {text}
+    card = cards.resolve(text)
+    if card is not None:
+        names.add(card.name)
+    name, colon, options = text.partition(":")
+    with contextlib.suppress(registry.UnknownBackend):  # a card's name, or an imported tool's
+        names.add(registry.canonical_name(name) + colon + options)
+    return Side(text, frozenset(names))
 
-    Beside a run file `source` of another name than run.jsonl, they are named after it: `a-report.md` for `a.jsonl`.
+
+def card_limits(runs: Sequence[Run]) -> dict[str, CardLimits]:
+    """What the catalogue's cards among those of the runs can do at most."""
+    names = {cell.identity.card for run in runs for cell in run.cells}
+    found = {name: cards.resolve(name) or cards.find(name) for name in names}
+    return {
+        name: CardLimits(peak_flops=card.peak_flops, bandwidth=card.bandwidth, sources=(card.source,))
+        for name, card in found.items()
+        if card.peak_flops
+    }
+
+
+def write_report(page: Page, target: Target, with_plots: bool = True, words: str = "en") -> Path:
+    """Write the report, its HTML, cells.csv and the plots, each whole or not at all; returns the report's path.
+
     Raises UsageError, for an unknown baseline or a report that is not ours before anything is written.
     """
-    prefix = "" if source == _RUN_FILE else f"{Path(source).stem}-"
-    path = folder / f"{prefix}report.md"
+    folder, prefix = target.path.parent, target.prefix
+    web = target.path.with_suffix(".html")
     try:
-        names = (*plots.names(run, prefix), *pictures.names(run, prefix)) if with_plots else ()
-        drawn = [folder / name for name in names]
-        text = markdown.render(run, drawn, baseline, include_flagged, source)
-        _refuse_foreign(path)
+        names = (*plots.names(page, prefix), *pictures.names(page, prefix)) if with_plots else ()
+        text = language.translate(markdown.render(page, [folder / name for name in names]), words)
+        for path in (target.path, web):
+            _refuse_foreign(path)
         if with_plots:
-            plots.draw(run, folder, prefix)
-            pictures.draw(run, folder, prefix)
+            plots.draw(page, folder, prefix)
+            pictures.draw(page, folder, prefix)
         with atomic_path(folder / f"{prefix}cells.csv") as csv:
-            table.frame(run).to_csv(csv, index=False)
-        with atomic_path(path) as report:
+            frame.frame(page.runs).to_csv(csv, index=False)
+        with atomic_path(target.path) as report:
             report.write_text(text, encoding="utf-8")
-    except markdown.UnknownBaseline as error:
+        with atomic_path(web) as report:
+            report.write_text(html.page(text, folder, f"{', '.join(page.workloads)}: report", words), encoding="utf-8")
+    except UnknownBaseline as error:
         raise UsageError(str(error)) from None
     except OSError as error:
         raise UsageError(
             f"cannot write the report in {folder}: {error.strerror or error}; free some space, then run:"
-            f" python -m bench report {folder if source == _RUN_FILE else folder / source}"
+            f" python -m bench report {' '.join(page.request.sources)}"
         ) from error
-    return path
+    return target.path
 
 
 def _refuse_foreign(path: Path) -> None:
@@ -81,21 +140,45 @@ def _refuse_foreign(path: Path) -> None:
         raise UsageError(f"{path} was not written by bench and is not overwritten; move it away, or the run file.")
 
 
-def show_tables(run: Run, baseline: str | None, include_flagged: bool = False) -> None:
-    """The main tables on standard output."""
+def report_of_run(run: Run, folder: Path, baseline: str | None, include_flagged: bool, with_plots: bool) -> None:
+    """Write and show the report of one run in its own folder. Raises UsageError."""
+    request = Request(baseline=baseline, include_flagged=include_flagged, limits=card_limits([run]))
+    page = Page([run], request)
+    show(page, write_report(page, Target(folder / "report.md"), with_plots))
+
+
+def show(page: Page, path: Path) -> None:
+    """The main tables on standard output, and where the report is."""
     console = Console(highlight=False)
-    for rendered in terminal.tables(run, baseline, include_flagged):
+    for rendered in terminal.tables(page):
         console.print(rendered)
-    for line in terminal.remarks(run):
+    for line in terminal.remarks(page):
         console.print(escape(line), soft_wrap=True)
+    print(f"report: {path} (and {path.with_suffix('.html').name})")
 
 
-def rewrite_report(path: Path, baseline: str | None, include_flagged: bool = False) -> int:
-    """Read a run and write its report again. Raises UsageError."""
-    run = read_run(path)
-    file = store.run_file(path)
-    label = canonical_label(baseline) if baseline else None
-    report = write_report(run, file.parent, label, include_flagged, file.name)
-    show_tables(run, label, include_flagged)
-    print(f"report: {report}")
+def report(options: ReportOptions) -> int:
+    """Read all runs and write one report. Raises UsageError."""
+    found = read_runs(options.runs)
+    ratio = sides(options.ratio) if options.ratio else None
+    request = Request(
+        baseline=options.baseline, ratio=ratio, include_flagged=options.include_flagged,
+        sources=found.sources, notes=found.notes, limits=card_limits(found.runs),
+    )  # fmt: skip
+    page = Page(found.runs, request)
+    target = _target(options)
+    target.path.parent.mkdir(parents=True, exist_ok=True)
+    show(page, write_report(page, target, options.plots, options.language))
     return ExitCode.DONE
+
+
+def _target(options: ReportOptions) -> Target:
+    """As asked for; else beside a single run's file, else in a folder of its own."""
+    if options.out:
+        return Target(options.out)
+    if len(options.runs) == 1 and not options.runs[0].startswith(PUBLISHED):
+        file = store.run_file(Path(options.runs[0]))
+        if file.is_file():
+            prefix = "" if file.name == RUN_FILE else f"{file.stem}-"
+            return Target(file.parent / f"{prefix}report.md")
+    return Target(Path("runs") / f"report-{datetime.now():%Y%m%d-%H%M%S}" / "report.md")

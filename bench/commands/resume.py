@@ -13,6 +13,7 @@ from bench.commands.measure import Plan, choose, finish, measure, planned
 from bench.commands.options import RunOptions
 from bench.environment import describe_conditions, describe_host, git_state, package_versions
 from bench.errors import ExitCode, UsageError
+from bench.plan import key_of
 from bench.progress import RunDisplay
 from datasets import DEFAULT_ATTRIBUTES
 from reports.records import ResumeRecord, Run
@@ -37,6 +38,7 @@ _MEANING: Mapping[str, Callable[[RunOptions], object]] = {
     "quick": lambda options: options.limits,
     "chips": lambda options: options.chips,
     "streams": lambda options: options.streams,
+    "invocations": lambda options: options.invocations,
 }
 #: How a command begins in a run file.
 _PROGRAM = ["python", "-m", "bench"]
@@ -64,7 +66,7 @@ def resume(given: argparse.Namespace, typed: Collection[str], parse: Parser) -> 
             return ExitCode.USAGE
         with RunDisplay() as display, planned(options, selection, display) as plan:
             _check_plan(path, run, plan)
-            done = {cell.id for cell in run.cells}
+            done = {key_of(cell) for cell in run.cells}
             if len(done) < len(plan.cells):
                 now = datetime.now(UTC).isoformat(timespec="seconds")
                 writer.append(ResumeRecord(at=now, conditions=describe_conditions()))
@@ -161,6 +163,8 @@ def _shown(name: str, original: RunOptions, words: argparse.Namespace) -> str:
 def _check_environment(path: Path, run: Run) -> None:
     """A run is of one machine and one set of packages; its header would lie about cells of others."""
     before, host, git = run.run, describe_host(), git_state()
+    if before.host is None:
+        raise UsageError(f"{path} cannot be resumed: nothing in it was measured by bench; start a new run.")
     packages = package_versions()
     changed = [
         f"{name} was {before.packages.get(name, 'absent')} and is {packages.get(name, 'absent')}"
@@ -189,7 +193,7 @@ def _check_plan(path: Path, run: Run, plan: Plan) -> None:
     ):
         if was != now:
             raise UsageError(f"{path} cannot be resumed: its {what} changed since it began; start a new run.")
-    unknown = {cell.id for cell in run.cells} - {cell.id for cell in plan.cells}
+    unknown = {key_of(cell) for cell in run.cells} - {key_of(cell) for cell in plan.cells}
     if unknown or len(plan.cells) != run.run.cells_planned:
         raise UsageError(
             f"{path} cannot be resumed: it planned {run.run.cells_planned} cells, the same command now gives"

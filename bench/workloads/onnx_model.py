@@ -23,6 +23,7 @@ from bench.workloads.base import (
     sha256_of_arrays,
     sha256_of_file,
 )
+from bench.workloads.flops import flop_per_image
 from datasets.synthetic import random_tensor
 from reports.records import WorkloadInfo
 
@@ -52,6 +53,10 @@ class OnnxModel(Workload):
                 save_arrays(file, _reference_outputs(path, proto, feeds))
             references[str(batch)] = str(file)
         precision = _precision(proto)
+        shapes = {
+            batch: {one.name: one.shape for one in _input_specs(path, proto, spec, batch)}
+            for batch in {min(batches), max(batches)}
+        }
         return Materials(
             info=WorkloadInfo(
                 name=path.name,
@@ -60,6 +65,7 @@ class OnnxModel(Workload):
                 model=f"{path.name} as given, opset {_opset(proto)}, {precision}",
                 inputs=f"random values from seed {SEED} in the declared shapes",
                 reference=f"{engine} on the CPU, {precision} as the file says",
+                flop_per_image=flop_per_image(proto, shapes),
             ),
             onnx=str(path.resolve()),
             inputs="",

@@ -24,6 +24,7 @@ from bench.workloads.base import (
     save_arrays,
     sha256_of_arrays,
 )
+from bench.workloads.flops import stargan_flop_per_image
 from reports.records import WorkloadInfo
 
 #: Pictures that a run draws its batches from, where there are so many.
@@ -123,6 +124,7 @@ class StarGAN(Workload):
                 sample_inputs=sample_strip(images["real_img"][:samples]),
                 sample_reference=sample_strip(load_arrays(reference)["fake_img"][:samples]),
                 sample_captions=_captions(spec, samples),
+                flop_per_image=stargan_flop_per_image(),
             ),
             onnx=str(onnx_file),
             inputs=str(inputs_file),

@@ -1,52 +1,48 @@
-"""A run as a markdown report that a reader understands without other documentation."""
+"""Runs as a markdown report that a reader understands without other documentation."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from reports.markdown.comparing import published, ratios, roofline
 from reports.markdown.context import environment, method, problems, title
 from reports.markdown.evidence import accuracy, every_cell, telemetry, verdicts
 from reports.markdown.format import table_lines
-from reports.markdown.speed import fps, latency, pictures, samples, throughput
-from reports.records import Run
-from reports.table import by_scope, find_baseline
+from reports.markdown.sources import sources
+from reports.markdown.speed import fps, latency, plots_of, throughput
+from reports.markdown.strips import samples
+from reports.page import Page
 
-__all__ = ["MARK", "UnknownBaseline", "render", "table_lines"]
+__all__ = ["MARK", "render", "table_lines"]
 
 #: First line of every report, invisible when rendered: what begins so is ours, and may be written anew.
 MARK = "<!-- written by bench -->"
 
 
-class UnknownBaseline(ValueError):  # noqa: N818 - reads as what is wrong
-    """`--baseline` names a backend that the run does not hold."""
+def render(page: Page, plots: Sequence[Path]) -> str:
+    """The report. Plots are linked by file name, so they must lie beside it.
 
-
-def render(
-    run: Run,
-    plots: Sequence[Path],
-    baseline: str | None = None,
-    include_flagged: bool = False,
-    source: str = "run.jsonl",
-) -> str:
-    """The report. Plots are linked by file name, so they must lie beside it; so does `source`, the run file.
-
-    Cells that a verdict went against are left out of ratios unless `include_flagged`. Raises UnknownBaseline when
-    `baseline` is no column of the run.
+    Raises UnknownBaseline when what ratios are to be of is not in the runs.
     """
-    sections = [title(run), verdicts(run, include_flagged), environment(run)]
-    for table in by_scope(run, include_flagged):
-        column = find_baseline(table, baseline)
-        if baseline is not None and column is None:
-            known = ", ".join(other.label for other in table.columns)
-            raise UnknownBaseline(f"--baseline {baseline}: the run holds {known}; name one of these.")
-        sections += [latency(table), fps(table, column), throughput(table), pictures(table, plots)]
+    page.check()
+    sections = [title(page), *(ratios(page, table) for table in page.tables), verdicts(page), environment(page)]
+    for table in page.tables:
+        sections += [
+            latency(page, table),
+            fps(page, table),
+            throughput(page, table),
+            roofline(page, table),
+            plots_of(table, plots, page),
+        ]
     sections += [
-        samples(run, plots),
-        every_cell(run),
-        accuracy(run),
-        telemetry(run),
-        problems(run),
-        method(run, source),
+        published(page),
+        samples(page, plots),
+        every_cell(page),
+        accuracy(page),
+        telemetry(page),
+        problems(page),
+        sources(page),
+        method(page),
     ]
     return MARK + "\n" + "\n\n".join(section for section in sections if section) + "\n"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from reports import flags
 from reports.host import activity_in_words
-from reports.markdown.format import clean, name_of, number, plus_minus, table_lines
-from reports.records import CellRecord, DeviceReading, OutputAccuracy, Run, Telemetry
+from reports.markdown.format import clean, number, plus_minus, table_lines
+from reports.page import Page
+from reports.records import CellRecord, DeviceReading, OutputAccuracy, Telemetry
 
 _GIB = 2**30
 _MIB = 2**20
@@ -13,42 +14,73 @@ _IDLE = "before/after only"
 #: From here on what others did is told beside the verdicts.
 _BUSY_CORES = 0.5
 _BUSY_STEAL = 0.05
+#: Beyond so many cells nobody reads a list of them; `cells.csv` has all.
+MOST_LISTED = 120
+_MOST_FLAGGED = 40
 
 
-def verdicts(run: Run, include_flagged: bool) -> str:
+def verdicts(page: Page) -> str:
     """How many cells hold up, and what speaks against the others, in words."""
-    measured = [cell for cell in run.cells if cell.status == "ok"]
-    if not measured:
+    measured = [cell for cell in page.cells if cell.status == "ok" and cell.provenance in ("measured", "simulated")]
+    others = [cell for cell in page.cells if cell.status == "ok" and cell.provenance not in ("measured", "simulated")]
+    if not measured and not others:
         return ""
     checked = [cell for cell in measured if cell.flags]
     flagged = [cell for cell in checked if flags.short(cell)]
-    old = flags.unchecked(run)
-    paragraphs = ["## Verdicts", _headline(run, checked, flagged), f"⚠ {old}" if old else "", _noise(measured)]
+    unsteady = [cell for cell in others if flags.short(cell)]
+    old = flags.unchecked(page.runs)
+    paragraphs = [
+        "## Verdicts", _headline(page, checked, flagged), f"⚠ {old}" if old else "", _elsewhere(others),
+        _noise(measured),
+    ]  # fmt: skip
+    flagged += unsteady
     if flagged or old:
         paragraphs.append(
             "Flagged cells (⚠) are in the ratios below only because `--include-flagged` was given."
-            if include_flagged
+            if page.request.include_flagged
             else "The figures of flagged cells (⚠) are shown, but left out of ratios."
         )
     if flagged:
         paragraphs[-1] += " What speaks against these cells:"
-        paragraphs.append(
-            "\n".join(f"- ⚠ {name_of(cell)}: {clean('; '.join(flags.in_words(cell)))}." for cell in flagged)
-        )
-    if any(cell.flags and not (cell.flags.converged and cell.flags.steady) for cell in flagged):
+        lines = [
+            f"- ⚠ {clean(page.name(cell))}: {clean('; '.join(flags.in_words(cell)))}."
+            for cell in flagged[:_MOST_FLAGGED]
+        ]
+        if len(flagged) > _MOST_FLAGGED:
+            lines.append(f"- ⚠ and {len(flagged) - _MOST_FLAGGED} more: see the column flags of the CSV file.")
+        paragraphs.append("\n".join(lines))
+    if any(cell.flags and not (cell.flags.converged and cell.flags.steady) for cell in checked):
         paragraphs.append("More time (`--max-time`) or a quieter machine makes intervals narrower.")
     return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
 
 
-def _headline(run: Run, checked: list[CellRecord], flagged: list[CellRecord]) -> str:
+def _elsewhere(others: list[CellRecord]) -> str:
+    """One sentence on figures that this harness did not measure."""
+    if not others:
+        return ""
+    imported = sum(cell.provenance == "imported" for cell in others)
+    published = len(others) - imported
+    kinds = [
+        f"{count} {'figure is' if count == 1 else 'figures are'} {what}"
+        for count, what in ((imported, "imported from other tools' logs"), (published, "published ones"))
+        if count
+    ]
+    return (
+        f"{' and '.join(kinds).capitalize()}: this harness measured none of these, and nothing shows that the outputs"
+        " behind them were right."
+    )
+
+
+def _headline(page: Page, checked: list[CellRecord], flagged: list[CellRecord]) -> str:
     """How many of the checked cells hold up, claiming only what was found out about them."""
     if not checked:
         return ""
     total, good = len(checked), len(checked) - len(flagged)
-    sound = [cell for cell in checked if cell not in flagged]
+    sound = [cell for cell in checked if not flags.short(cell)]
     unknown = sum(1 for cell in sound if cell.flags and cell.flags.throttled is None)
     held = "" if unknown else "not held back, "
-    known = f"±{run.run.limits.half_width * 100:g} %" if run.run.limits else "±1 %"
+    widths = {run.run.limits.half_width for run in page.runs if run.run.limits} or {0.01}
+    known = f"±{max(widths) * 100:g} %"
     claims = f"steady, the median known to {known}, {held}run where asked to, outputs right"
     if not good:
         none = (
@@ -84,10 +116,10 @@ def _cells(values: list[float]) -> str:
     return "1 cell" if len(values) == 1 else f"{len(values)} cells"
 
 
-def every_cell(run: Run) -> str:
+def every_cell(page: Page) -> str:
     """The statistics of every cell, for readers who check."""
     rows = []
-    for cell in run.cells:
+    for cell in page.cells if len(page.cells) <= MOST_LISTED else ():
         figures = cell.latency
         if cell.status != "ok" or figures is None:
             continue
@@ -98,7 +130,7 @@ def every_cell(run: Run) -> str:
         mean = f"{figures.mean_ms:.4g}{spread}"
         rows.append(
             (
-                name_of(cell), f"{figures.median_ms:.4g}", interval, mean, f"{figures.best_ms:.4g}",
+                page.name(cell), f"{figures.median_ms:.4g}", interval, mean, f"{figures.best_ms:.4g}",
                 number(figures.p90_ms, "{:.4g}"), number(figures.p95_ms, "{:.4g}"), number(figures.p99_ms, "{:.4g}"),
                 number(figures.p99_upper99_ms, "{:.4g}"), str(figures.count),
                 number(figures.effective_count, "{:.0f}"), str(figures.cut),
@@ -119,15 +151,21 @@ def every_cell(run: Run) -> str:
     )
 
 
-def accuracy(run: Run) -> str:
-    judged = [(cell, output) for cell in run.cells for output in cell.accuracy]
+def accuracy(page: Page) -> str:
+    """Every output against the reference; of very many only those that are wrong."""
+    judged = [(cell, output) for cell in page.cells for output in cell.accuracy]
+    total = len(judged)
+    if total > MOST_LISTED:
+        judged = [(cell, output) for cell, output in judged if not output.passed][:MOST_LISTED]
+        if not judged:
+            return f"## Accuracy\n\nAll {total} outputs passed; the CSV file has their figures."
     if not judged:
         return ""
     by_image = any(output.images for _, output in judged)
     header = ["Cell", "Executed precision", "Output", "Verdict", "max abs", "PSNR (dB)", "cosine"]
     rows = [
         [
-            f"{cell.identity.label()} bs{cell.identity.batch} {cell.identity.scope}",
+            page.name(cell),
             cell.identity.precision,
             output.output,
             "passed" if output.passed else f"**wrong**: {output.reason}",
@@ -139,10 +177,13 @@ def accuracy(run: Run) -> str:
         for cell, output in judged
     ]
     thresholds = dict.fromkeys(f"{cell.identity.precision}: {output.threshold}" for cell, output in judged)
+    references = dict.fromkeys(run.run.workload.reference for run in page.runs if run.run.workload.reference)
     text = (
-        f"## Accuracy\n\nOutputs against the reference ({clean(run.run.workload.reference)}), checked before and after"
+        f"## Accuracy\n\nOutputs against the reference ({clean('; '.join(references))}), checked before and after"
         f" measuring. Thresholds: {clean('; '.join(thresholds))}.\n\n"
     )
+    if total > len(judged):
+        text += f"Of {total} outputs these are wrong:\n\n"
     if by_image:
         header += ["SSIM, lowest", "Changed pixels", "Worst image"]
         text += (
@@ -158,12 +199,12 @@ def _by_image(output: OutputAccuracy) -> tuple[str, str, str]:
     return number(output.ssim, "{:.6f}"), number(output.changed_pixels, "{:.2%}"), worst
 
 
-def telemetry(run: Run) -> str:
+def telemetry(page: Page) -> str:
     """What was seen of host and devices beside the samples."""
-    seen = [(cell, cell.telemetry) for cell in run.cells if cell.telemetry]
-    if not seen:
+    seen = [(cell, cell.telemetry) for cell in page.cells if cell.telemetry]
+    if not seen or len(seen) > MOST_LISTED:
         return ""
-    rows = [_telemetry_row(cell, telemetry) for cell, telemetry in seen]
+    rows = [_telemetry_row(page, cell, telemetry) for cell, telemetry in seen]
     header = ("Cell", "Host meanwhile", "Peak memory", "Device clock (MHz)", "Power (W)", "Temperature (°C)",
               "Device memory", "Energy per image (J)")  # fmt: skip
     missing = dict.fromkeys(
@@ -182,12 +223,12 @@ def telemetry(run: Run) -> str:
     return text + ("\n\n" + "\n".join(notes) if notes else "")
 
 
-def _telemetry_row(cell: CellRecord, telemetry: Telemetry) -> tuple[str, ...]:
+def _telemetry_row(page: Page, cell: CellRecord, telemetry: Telemetry) -> tuple[str, ...]:
     host = activity_in_words(telemetry.activity) if telemetry.activity else ""
     memory = telemetry.peak_memory_bytes
     device_memory = telemetry.device_memory_bytes
     return (
-        name_of(cell),
+        page.name(cell),
         host or "-",
         f"{memory / _GIB:.2f} GiB" if memory else "-",
         _range(telemetry.readings, "clock_mhz"),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from reports.records import CellRecord
-
 _ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
@@ -45,12 +43,3 @@ def plus_minus(low: float | None, high: float | None, middle: float, optimistic:
     if low is None or high is None or not middle:
         return ""
     return f" ±{(high - low) / (2 * abs(middle)):.1%}" + (" (optimistic)" if optimistic else "")
-
-
-def name_of(cell: CellRecord) -> str:
-    """A cell in a list or a table's first column."""
-    identity = cell.identity
-    parts = [f"{identity.label()} bs{identity.batch}", identity.precision, identity.scope]
-    if cell.provenance != "measured":
-        parts.append(cell.provenance)
-    return clean(" ".join(parts))

@@ -1,4 +1,4 @@
-"""Latency, FPS per card and their ratios: a row a batch size, a column a backend."""
+"""Latency and FPS per card: a row a batch size, a column an engine; the throughput of whole cards."""
 
 from __future__ import annotations
 
@@ -7,104 +7,155 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from reports import flags
-from reports.markdown.format import clean, name_of, number, plus_minus, table_lines
-from reports.pictures import FILE
-from reports.records import CellRecord, Run
-from reports.table import Column, ScopeTable, may_meet
+from reports.groups import Figure, Group
+from reports.markdown.format import clean, number, plus_minus, table_lines
+from reports.page import Page
+from reports.pictures import is_strip
+from reports.ratios import inequalities, told_once
+from reports.table import Column, Ratio, ScopeTable
 
 
-def latency(table: ScopeTable) -> str:
-    rows = [
-        [str(batch), *(_latency_cell(table.cell(batch, column)) for column in table.columns)] for batch in table.batches
-    ]
-    return (
-        f"## Latency ({table.scope})\n\n"
-        "Milliseconds for one batch on one chip: median, half the width of its 95 % interval, number of samples; then"
-        " p99 where there are samples enough for one. ⚠ marks what the verdicts above say.\n\n"
-        + table_lines(("Batch size", *_titles(table)), rows)
-    )
+def heading(page: Page, what: str, table: ScopeTable) -> str:
+    """`## what (scope)`, with the workload's name where there are several."""
+    workload = f"{clean(table.workload)}, " if len(page.workloads) > 1 else ""
+    return f"## {what} ({workload}{table.scope})"
 
 
-def _titles(table: ScopeTable) -> list[str]:
+def titles(table: ScopeTable) -> list[str]:
     return [column.title(table.columns) for column in table.columns]
 
 
-def _latency_cell(cell: CellRecord | None) -> str:
-    if cell is None:
+def latency(page: Page, table: ScopeTable) -> str:
+    rows = [
+        [str(batch), *(_latency_cell(table.group(batch, column)) for column in table.columns)]
+        for batch in table.batches
+    ]
+    if all(text == "-" for row in rows for text in row[1:]):
+        return ""
+    text = (
+        f"{heading(page, 'Latency', table)}\n\n"
+        "Milliseconds for one batch on one chip: median, half the width of its 95 % interval, number of samples; then"
+        " p99 where there are samples enough for one. ⚠ marks what the verdicts above say."
+    )
+    if any(len(group.cells) > 1 for group in table.groups.values()):
+        text += (
+            " Where a cell was measured in several processes (×K): the geometric mean of their medians, and the"
+            " interval from the spread between processes."
+        )
+    if any("(mean" in part for row in rows for part in row):
+        text += " *(mean)*: no median is told."
+    return text + "\n\n" + table_lines(("Batch size", *titles(table)), rows)
+
+
+def _latency_cell(group: Group | None) -> str:
+    if group is None:
         return "-"
-    if cell.status != "ok" or cell.latency is None:
-        return cell.status
-    figures = cell.latency
-    half = figures.relative_half_width
-    spread = f"±{half:.1%}" if half is not None else "±? (too few samples)"
-    p99 = f", p99 {figures.p99_ms:.4g}" if figures.p99_ms is not None else ""
-    against = flags.short(cell)
-    return f"{figures.median_ms:.4g} {spread}, n={figures.count}{p99}" + (f" ⚠ {', '.join(against)}" if against else "")
+    if group.status != "ok":
+        return group.status
+    middle, single = group.median, group.single
+    if middle is None:
+        return f"{group.mean.value:.4g} (mean)" if group.mean else "-"
+    text = f"{middle.value:.4g}"
+    own = single.latency if single else None
+    if own:
+        half = own.relative_half_width
+        text += f" ±{half:.1%}" if half is not None else " ±? (too few samples)"
+        text += f", n={own.count}" + (f", p99 {own.p99_ms:.4g}" if own.p99_ms is not None else "")
+    elif single is None:
+        text += f"{plus_minus(middle.low, middle.high, middle.value)}, ×{middle.invocations}"
+    elif single.stated and "99" in single.stated.percentiles_ms:
+        text += f", p99 {single.stated.percentiles_ms['99']:.4g}"
+    return text + (f" ⚠ {', '.join(group.against)}" if group.against else "")
 
 
-def fps(table: ScopeTable, baseline: Column | None) -> str:
-    others = [column for column in table.columns if baseline and column != baseline and may_meet(column, baseline)]
-    ratios = [f"{column.title(table.columns)} / {baseline.title(table.columns)}" for column in others if baseline]
+def fps(page: Page, table: ScopeTable) -> str:
+    """FPS per card, and their ratios to the baseline where ratios are to one."""
+    pairs = [] if page.request.ratio else page.pairs(table)
     rows = []
     for batch in table.batches:
-        row = [str(batch)] + [_fps_cell(table.cell(batch, column)) for column in table.columns]
-        row += [number(table.ratio(batch, column, baseline), "{:.1%}") for column in others if baseline]
+        row = [str(batch)] + [_fps_cell(table.group(batch, column)) for column in table.columns]
+        row += [ratio_text(table.ratio(batch, pair.above, pair.below)) for pair in pairs]
         rows.append(row)
-    if others and baseline:
-        means = [number(table.mean_ratio(column, baseline), "{:.1%}") for column in others]
+    if pairs:
+        means = ["-" if mean is None else percent(mean) for mean in (table.mean_ratio(p.above, p.below) for p in pairs)]
         rows.append(["geometric mean", *[""] * len(table.columns), *means])
+    stated = any(group.first.fps_basis == "stated" for group in table.groups.values())
     text = (
-        f"## FPS per card ({table.scope})\n\n"
+        f"{heading(page, 'FPS per card', table)}\n\n"
         "Images a second, *derived*: chips × batch size × 1000 / mean latency in ms of one chip, with half the width of"
-        " the mean's 95 % interval.\n\n" + table_lines(("Batch size", *_titles(table), *ratios), rows)
+        " the mean's 95 % interval."
     )
-    if any("(optimistic)" in text for row in rows for text in row):
+    if stated:
+        text += " *(stated)*: as its source gives it, with no latency to check it by."
+    header = ("Batch size", *titles(table), *(pair.title(table.columns) for pair in pairs))
+    text += "\n\n" + table_lines(header, rows)
+    if any("(optimistic)" in part for row in rows for part in row):
         text += "\n\n*(optimistic)*: too few samples for the interval to be safe; it may be wider."
-    if others and baseline and any(table.left_out(b, c, baseline) for b in table.batches for c in others):
-        text += (
-            "\n\nA ratio is left out (-) where a verdict went against one of its two cells;"
-            " `--include-flagged` shows it all the same."
-        )
-    for column in others:
-        if baseline and column.precision != baseline.precision:
-            text += (
-                f"\n\n⚠ {clean(column.title(table.columns))} ran in {column.precision}, the baseline in"
-                f" {baseline.precision}: their ratio compares unequal things."
-            )
+    if any(table.left_out(batch, pair.above, pair.below) for batch in table.batches for pair in pairs):
+        text += "\n\n" + LEFT_OUT
+    unequal = {pair: inequalities(table, pair) for pair in pairs}
+    for note in told_once(unequal, table.columns):
+        text += f"\n\n⚠ {clean(note)}"
     return text
 
 
-def _fps_cell(cell: CellRecord | None) -> str:
-    if cell is None or cell.status != "ok" or cell.fps_per_card is None:
+LEFT_OUT = (
+    "A ratio is left out (-) where a verdict went against one of its two cells; `--include-flagged` shows it all the"
+    " same."
+)
+
+
+def ratio_text(ratio: Ratio | None) -> str:
+    """A ratio with its interval where it has one."""
+    if ratio is None:
         return "-"
-    optimistic = cell.latency is not None and cell.latency.mean_optimistic
-    spread = plus_minus(cell.fps_low, cell.fps_high, cell.fps_per_card, optimistic)
-    return f"{cell.fps_per_card:.4g}{spread}" + (" ⚠" if flags.short(cell) else "")
+    if ratio.low is None or ratio.high is None:
+        return percent(ratio.value)
+    return f"{percent(ratio.value)} ({percent(ratio.low)} to {percent(ratio.high)})"
 
 
-def throughput(table: ScopeTable) -> str:
+def percent(share: float) -> str:
+    """Four digits, as people print ratios of cards: 98.79%, 101.4%."""
+    return f"{100 * share:#.4g}%"
+
+
+def _fps_cell(group: Group | None) -> str:
+    if group is None or group.fps is None:
+        return "-"
+    return fps_text(group, group.fps) + (" ⚠" if group.against else "")
+
+
+def fps_text(group: Group, figure: Figure) -> str:
+    """FPS per card with what is known of its spread."""
+    own = group.single.latency if group.single else None
+    spread = plus_minus(figure.low, figure.high, figure.value, own is not None and own.mean_optimistic)
+    several = f", ×{figure.invocations}" if figure.invocations > 1 else ""
+    stated = " (stated)" if group.first.fps_basis == "stated" else ""
+    digits = "{:.6g}" if group.first.provenance in ("imported", "published") else "{:.4g}"
+    return digits.format(figure.value) + spread + several + stated
+
+
+def throughput(page: Page, table: ScopeTable) -> str:
     """FPS with all chips and streams at work at once, where that was measured."""
     rows = []
     problems = []
     queueing = optimistic = relative = False
-    for column in table.columns:
-        for batch in table.batches:
-            cell = table.cell(batch, column)
-            together = cell.throughput if cell else None
-            if cell is None or together is None:
+    for column, batch, group in ((c, b, table.group(b, c)) for c in table.columns for b in table.batches):
+        for cell in group.cells if group else ():
+            together = cell.throughput
+            if together is None:
                 continue
-            against = bool(flags.short(cell))
+            against = bool(group and group.against)
             queueing |= together.queueing
             optimistic |= together.optimistic
             relative |= against
             if together.flags:
-                problems.append(f"- ⚠ {name_of(cell)}, all at once: {clean('; '.join(together.flags))}.")
+                problems.append(f"- ⚠ {clean(page.name(cell))}, all at once: {clean('; '.join(together.flags))}.")
             half = plus_minus(together.fps_low, together.fps_high, together.fps, together.optimistic)
             each = [worker.fps for worker in together.workers]
             rows.append(
                 (
-                    f"{column.title(table.columns)} bs{batch}", str(together.chips), str(together.streams),
+                    _row_name(column, table, batch, cell.invocation), str(together.chips), str(together.streams),
                     f"{together.fps:.4g}{half}" + (" ⚠" if together.flags else ""),
                     number(together.fps_per_card, "{:.4g}"),
                     number(cell.fps_per_card, "{:.4g}") + (" ⚠" if against else ""),
@@ -118,7 +169,7 @@ def throughput(table: ScopeTable) -> str:
     header = ("Cell", "Chips", "Streams", "FPS of all", "FPS per card, measured", "derived", "Efficiency", "By worker",
               "Window (s)", "Median latency (ms)")  # fmt: skip
     text = (
-        f"## Throughput, measured ({table.scope})\n\n"
+        f"{heading(page, 'Throughput, measured', table)}\n\n"
         "Every worker in a process of its own, one start for all; images are counted over the window in which all were"
         " at work. Efficiency: FPS of all over the number of chips times what one chip gave alone. A stream is one more"
         " request in flight on a chip; on the CPU it is one more worker, on cores of its own.\n\n"
@@ -141,30 +192,14 @@ def throughput(table: ScopeTable) -> str:
     return text
 
 
-def pictures(table: ScopeTable, plots: Sequence[Path]) -> str:
-    """Links to the plots of this scope: files named `<anything>-<scope>-<kind>.png`."""
+def _row_name(column: Column, table: ScopeTable, batch: int, invocation: int) -> str:
+    return f"{column.title(table.columns)} bs{batch}" + (f" #{invocation + 1}" if invocation else "")
+
+
+def plots_of(table: ScopeTable, plots: Sequence[Path], page: Page) -> str:
+    """Links to the plots of this table: files named `<anything><workload and scope>-<kind>.png`."""
+    stem = page.stem(table)
     found = [
-        (path, re.search(rf"(?:^|-){re.escape(table.scope)}-([a-z]+)$", path.stem))
-        for path in plots
-        if not _is_samples(path)
+        (path, re.search(rf"(?:^|-){re.escape(stem)}-([a-z]+)$", path.stem)) for path in plots if not is_strip(path)
     ]
     return "\n\n".join(f"![{table.scope}: {kind[1]}]({quote(path.name)})" for path, kind in found if kind)
-
-
-def samples(run: Run, plots: Sequence[Path]) -> str:
-    """A link to the strip of sample pictures, where there is one."""
-    strips = [path for path in plots if _is_samples(path)]
-    if not strips:
-        return ""
-    wrong = any(cell.status == "wrong" and cell.pictures for cell in run.cells)
-    return (
-        "## Translated pictures\n\n"
-        "The first samples: inputs, the reference's outputs, and those of every backend at its largest batch size,"
-        " as they were when last checked."
-        + (" Those in red are wrong." if wrong else "")
-        + "".join(f"\n\n![samples of translated pictures]({quote(path.name)})" for path in strips)
-    )
-
-
-def _is_samples(path: Path) -> bool:
-    return path.name.rpartition("-")[2] == FILE

@@ -15,7 +15,7 @@ from reports.statistics.comparison import (
     signed_rank_p_value,
     welch_log_ratio,
 )
-from reports.statistics.mean import MeanInterval, mean_interval
+from reports.statistics.mean import MeanInterval, geometric_mean_interval, mean_interval
 from reports.statistics.order import (
     Interval,
     early_stopping_count,
@@ -45,6 +45,7 @@ __all__ = [
     "decide",
     "early_stopping_count",
     "geometric_mean",
+    "geometric_mean_interval",
     "holm",
     "mean_interval",
     "median_autocorrelation_time",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.statistics.autocorrelation import autocorrelation_time
-from reports.statistics.order import CONFIDENCE
+from reports.statistics.order import CONFIDENCE, Interval
 from reports.statistics.student import t_quantile
 from reports.statistics.values import Values, checked
 
@@ -32,6 +32,21 @@ class MeanInterval:
     def relative_half_width(self) -> float:
         """Half the width over the estimate; infinite for an estimate of 0."""
         return (self.high - self.low) / (2 * abs(self.estimate)) if self.estimate else math.inf
+
+
+def geometric_mean_interval(values: Values) -> Interval:
+    """Geometric mean of independent values with its 95 % interval: Student's t on the logarithms.
+
+    Equal values give an interval of no width.
+    Raises ValueError for fewer than two values, NaN, infinities, or values that are not positive.
+    """
+    row = checked(values, "values", least=2, positive=True)
+    # Relative to one of them: the logarithms of equal values are exactly 0, and so is their spread.
+    logs = np.log(row / row.min())
+    middle = float(row.min()) * math.exp(float(logs.mean()))
+    sd = float(logs.std(ddof=1))
+    reach = t_quantile(len(row) - 1, (1 + CONFIDENCE) / 2) * sd / math.sqrt(len(row))
+    return Interval(middle, middle * math.exp(-reach), middle * math.exp(reach))
 
 
 def mean_interval(values: Values, tau: float | None = None) -> MeanInterval | None:

@@ -69,6 +69,19 @@ def test_end_to_end_scope_is_a_table_of_its_own(bench: Bench) -> None:
     assert all(c.status == "ok" for c in run.cells)
 
 
+def test_invocations_are_processes_of_their_own_a_round_apart_and_one_column(bench: Bench) -> None:
+    bench("--model", bench.model, "--backend", "ort", "ov", "--bs", "1", "--invocations", "2", *FAST, "--out", "o")
+    cells = store.read(bench.folder / "o").cells
+    assert [(c.identity.backend, c.invocation) for c in cells] == [
+        ("onnxruntime", 0), ("openvino", 0), ("onnxruntime", 1), ("openvino", 1),
+    ]  # fmt: skip
+    assert cells[0].id == cells[2].id
+    assert cells[0].samples != cells[2].samples
+    report = (bench.folder / "o" / "report.md").read_text()
+    assert "| Batch size | onnxruntime | openvino |" in report
+    assert ", ×2" in report
+
+
 def test_variants_of_one_backend_are_columns_of_one_report(bench: Bench) -> None:
     bench("--model", bench.model, "--backend", "ort", "ort:threads=1,spinning=off", "--bs", "1", *FAST, "--out", "o")
     labels = [c.identity.label() for c in store.read(bench.folder / "o").cells]

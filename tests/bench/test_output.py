@@ -73,8 +73,8 @@ def test_outputs_are_named_after_a_run_file_of_another_name(folder: Path) -> Non
     assert main(["report", str(folder / "a.jsonl")]) == 0
     assert (folder / "report.md").read_text() == "mine"
     assert {path.name for path in folder.iterdir()} == {
-        "a.jsonl", "report.md", "a-report.md", "a-cells.csv", "a-compute-latency.png", "a-compute-fps.png",
-        "a-compute-samples.png",
+        "a.jsonl", "report.md", "a-report.md", "a-report.html", "a-cells.csv",
+        *(f"a-compute-{kind}.png" for kind in ("latency", "fps", "ratio", "distribution", "samples")),
     }  # fmt: skip
     text = (folder / "a-report.md").read_text()
     assert "(a-compute-fps.png)" in text

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from reports import store
 from reports.records import MeasureLimits, ResumeRecord, Run
@@ -77,15 +78,37 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, words: str) -> 
         store.read(path)
 
 
-def test_a_duplicate_cell_and_a_second_run_are_refused(tmp_path: Path) -> None:
+def test_a_duplicate_cell_is_refused_and_a_second_run_where_one_is_wanted(tmp_path: Path) -> None:
     lines = [msgspec.json.encode(r) for r in (header(), cell("pytorch", 1, 1.0), cell("pytorch", 1, 1.0))]
     path = tmp_path / "run.jsonl"
     path.write_bytes(b"\n".join(lines) + b"\n")
     with pytest.raises(store.RunFileError, match=r"line 3: cell .* is in line 2 already"):
         store.read(path)
     path.write_bytes(b"\n".join([lines[0], lines[0]]) + b"\n")
-    with pytest.raises(store.RunFileError, match="line 2: a second run"):
+    with pytest.raises(store.RunFileError, match="holds 2 merged runs"):
         store.read(path)
+
+
+def test_merged_runs_are_read_apart(tmp_path: Path) -> None:
+    first, second = cell("pytorch", 1, 1.0), cell("pytorch", 1, 2.0, invocation=1)
+    other = header(id="other")
+    path = tmp_path / "merged.jsonl"
+    path.write_bytes(b"".join(msgspec.json.encode(r) + b"\n" for r in (header(), first, second, other, first)))
+    runs = store.read_all(path)
+    assert [run.run.id for run in runs] == [header().id, "other"]
+    assert [[cell.invocation for cell in run.cells] for run in runs] == [[0, 1], [0]]
+
+
+def test_raw_times_can_be_left_out_and_nothing_else_changes(tmp_path: Path) -> None:
+    tricky = cell("pytorch", 1, 1.0, session={"note": '"samples_ns":[1,2]', "kind": "run"})
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b"".join(msgspec.json.encode(r) + b"\n" for r in (header(), tricky)))
+    full, light = store.read(path).cells[0], store.read_all(path, with_samples=False)[0].cells[0]
+    assert full == tricky
+    assert full.samples is not None
+    assert light.samples is not None
+    assert light.samples.samples_ns == [] == light.samples.warmup_ns
+    assert replace(light, samples=full.samples) == full
 
 
 def test_older_minor_versions_are_read_and_newer_ones_refused(tmp_path: Path) -> None:
