@@ -79,3 +79,37 @@ def shape(text: str) -> tuple[str, list[int]]:
     if not colon or not name or not all(shape):
         raise argparse.ArgumentTypeError(f"{text!r} is no shape; write NAME:1x3x224x224")
     return name, shape
+
+
+def setting(text: str) -> tuple[str, str]:
+    """An environment variable with its value."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} sets no variable; write KEY=VALUE")
+    return name, value
+
+
+def percent(text: str) -> float:
+    """A share from per cent: `1`, `0.5` or `3%`."""
+    try:
+        value = float(text.removesuffix("%"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no percentage; write a number such as 1 or 0.5")
+    return value / 100
+
+
+def level(text: str) -> float:
+    """A share of false alarms."""
+    value = percent(text)
+    if not 0 < value < 0.5:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share of false alarms; write per cent above 0, such as 1")
+    return value
+
+
+def samples(text: str) -> int:
+    """A count of samples."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 7 and int(text) > 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of samples; write a whole number such as 100")
+    return int(text)

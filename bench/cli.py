@@ -107,6 +107,31 @@ def _dispatch(options: argparse.Namespace, given: list[str]) -> int:
         from bench.commands.report import ReportOptions, report
 
         return report(ReportOptions.from_namespace(options))
+    if options.command == "import":
+        from bench.commands.import_logs import ImportOptions, import_logs
+
+        return import_logs(ImportOptions.from_namespace(options), ["python", "-m", "bench", *given])
+    if options.command == "compare":
+        from bench.commands.compare import CompareOptions, compare
+
+        return compare(CompareOptions.from_namespace(options))
+    if options.command == "merge":
+        from bench.commands.merge import MergeOptions, merge
+
+        return merge(MergeOptions.from_namespace(options))
+    if options.command == "history":
+        from bench.commands.history import HistoryOptions, show_history
+
+        return show_history(HistoryOptions.from_namespace(options))
+    if options.command == "check" and (options.baseline or options.run):
+        from bench.commands.stored_check import StoredOptions, stored_check
+
+        return stored_check(StoredOptions.from_namespace(options))
+    if options.command == "check":
+        from bench.commands.check import check
+        from bench.commands.check_options import CheckOptions
+
+        return check(CheckOptions.from_namespace(options), ["python", "-m", "bench", *given])
     if options.command == "prepare":
         from bench.commands.prepare import PrepareOptions, prepare
 
