@@ -17,6 +17,7 @@ from rich.table import Table
 
 from backends import cards
 from bench.commands.folders import fresh_folder
+from bench.commands.import_checks import batch_of, check_each_once, named_card, remarks_on, unlike
 from bench.errors import ExitCode, UsageError
 from bench.workloads.flops import stargan_flop_per_image
 from reports.groups import mean_ms, median_ms
@@ -32,6 +33,7 @@ from reports.records import (
     RecordedPrecision,
     RunRecord,
     Samples,
+    Stated,
     WorkloadInfo,
 )
 from reports.store import RunFileError, RunWriter
@@ -56,13 +58,13 @@ class ImportOptions:
 
     @classmethod
     def from_namespace(cls, given: argparse.Namespace) -> ImportOptions:
-        """Raises UsageError for a count of batch sizes that does not fit the files."""
+        """Raises UsageError for a count of batch sizes that does not fit the files, or a card that is not clear."""
         batches = tuple(given.bs or ())
         if len(batches) > 1 and len(batches) != len(given.files):
             raise UsageError(
                 f"--bs names {len(batches)} batch sizes for {len(given.files)} logs; give one for all, or one a log."
             )
-        card = cards.resolve(given.card) or cards.find(given.card)
+        card = named_card(given.card)
         return cls(given.tool, tuple(given.files), batches, card, given.workload, given.precision, given.out)
 
 
@@ -72,10 +74,12 @@ def import_logs(options: ImportOptions, command: Sequence[str]) -> int:
         told = [read_log(options.tool, path) for path in options.files]
     except LogError as error:
         raise UsageError(str(error)) from None
+    check_each_once(options.files, told)
     started = datetime.now(UTC)
     cells: list[CellRecord] = []
     for number, (path, log) in enumerate(zip(options.files, told, strict=True)):
-        cell = _cell(options, path, log, _batch(options, number, path, log), started)
+        given = options.batches[number if len(options.batches) > 1 else 0] if options.batches else None
+        cell = _cell(options, path, log, batch_of(path, log, given), started)
         again = sum(other.id == cell.id for other in cells)
         cells.append(msgspec.structs.replace(cell, invocation=again))
     with fresh_folder(options.out, "import-") as folder:
@@ -87,20 +91,6 @@ def import_logs(options: ImportOptions, command: Sequence[str]) -> int:
             raise UsageError(str(error)) from None
     _show(cells, folder)
     return ExitCode.DONE
-
-
-def _batch(options: ImportOptions, number: int, path: Path, log: ToolLog) -> int:
-    """The batch size as given, which must be the log's own where it tells one. Raises UsageError."""
-    given = (options.batches[number] if len(options.batches) > 1 else options.batches[0]) if options.batches else None
-    if given is None and log.batch is None:
-        raise UsageError(f"{path} does not tell its batch size; give it with --bs.")
-    if given is not None and log.batch is not None and given != log.batch:
-        shapes = ", ".join(f"{name}:{'x'.join(map(str, dims))}" for name, dims in log.shapes.items())
-        raise UsageError(
-            f"{path} is of batch size {log.batch}{f' ({shapes})' if shapes else ''}, and --bs says {given}; leave --bs"
-            " out, or name the right log."
-        )
-    return given or log.batch or 0
 
 
 def _cell(options: ImportOptions, path: Path, log: ToolLog, batch: int, started: datetime) -> CellRecord:
@@ -115,8 +105,7 @@ def _cell(options: ImportOptions, path: Path, log: ToolLog, batch: int, started:
             f"{log.tool} states a mean of {log.stated.mean_ms:g} ms; the samples after the start that was not steady"
             f" give {mean:.4g} ms"
         )
-    if options.workload.casefold() not in log.model.casefold() and log.model:
-        remarks.append(f"the log's model is {log.model}; that it is {options.workload} is the word of who imported it")
+    remarks += remarks_on(path, log, options.card, options.workload, batch)
 
     def fps(latency_ms: float | None) -> float | None:
         return derived_fps_per_card(options.card.chips, batch, latency_ms) if latency_ms else None
@@ -131,13 +120,20 @@ def _cell(options: ImportOptions, path: Path, log: ToolLog, batch: int, started:
         asked_precision=precision, status="ok", provenance="imported", clock=log.clock, chips=options.card.chips,
         started=started.isoformat(timespec="seconds"), samples=samples, latency=latency, fps_per_card=fps(mean),
         fps_low=fps(latency.mean_high_ms) if latency else None, fps_high=fps(latency.mean_low_ms) if latency else None,
-        flags=_flags(latency), stated=log.stated,
+        flags=_flags(latency), stated=_stated(log, batch),
         origin=Origin(
             tool=log.tool, version=log.version, source=path.name, command=log.command, model=log.model,
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(), shapes=log.shapes, settings=log.settings,
+            sha256=log.sha256, shapes=log.shapes, settings=log.settings | ({"card": log.device} if log.device else {}),
             remarks=[*log.remarks, *remarks],
         ),
     )  # fmt: skip
+
+
+def _stated(log: ToolLog, batch: int) -> Stated:
+    """As the log states it, with its batches a second as images, now that the batch size is known."""
+    if log.batches_per_s is None:
+        return log.stated
+    return msgspec.structs.replace(log.stated, fps=log.batches_per_s * batch)
 
 
 def _precision(options: ImportOptions, log: ToolLog) -> tuple[RecordedPrecision, list[str]]:
@@ -206,7 +202,17 @@ def _show(cells: list[CellRecord], folder: Path) -> None:
         )  # fmt: skip
     console = Console(highlight=False)
     console.print(table)
-    remarks = dict.fromkeys(remark for cell in cells if cell.origin for remark in cell.origin.remarks)
-    for remark in remarks:
-        console.print(escape(f"note: {remark}"), soft_wrap=True)
+    for note in [*_notes(cells), *unlike(cells)]:
+        console.print(escape(f"note: {note}"), soft_wrap=True)
     print(f"imported: {folder / 'run.jsonl'}; a report of it: python -m bench report {folder}")
+
+
+def _notes(cells: Sequence[CellRecord]) -> list[str]:
+    """Every remark once, after the names of the logs that it is on, or without them if it is on all."""
+    on: dict[str, list[str]] = {}
+    for cell in cells:
+        for remark in cell.origin.remarks if cell.origin else []:
+            on.setdefault(remark, []).append(cell.origin.source if cell.origin else "")
+    return [
+        remark if len(sources) == len(cells) else f"{', '.join(sources)}: {remark}" for remark, sources in on.items()
+    ]

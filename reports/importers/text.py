@@ -1,8 +1,9 @@
-"""A log file as lines, whatever system wrote or copied it, and which tool's log it is."""
+"""A log file as text and lines, whatever system wrote or copied it, and which tool's log it is."""
 
 from __future__ import annotations
 
 import codecs
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,44 +17,50 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"),
 )  # fmt: skip
 _ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+#: Control characters that no log holds; a tenth of what a binary file decodes to. Progress bars use \b and \r.
+_STRANGE = [chr(code) for code in range(1, 32) if chr(code) not in "\a\b\t\n\v\f\r\x1b"]
+_LOOKED_AT = 2**20
 _JSON = re.compile(r"\s*(?:\{|\[\s*[{\]])")
 #: What only that tool prints.
 _SIGNS: dict[Tool, re.Pattern[str]] = {
-    "msame": re.compile(r"Inference (average )?time( without first time)? ?:"),
+    "msame": re.compile(r"Inference (average )?time( without first time)? ?[:：]"),
     "ais_bench": re.compile(r"NPU_compute_time|npu_compute_time_list|\bais_bench\b"),
     "trtexec": re.compile(r"TensorRT\.trtexec|GPU Compute( Time)?\b|\"computeMs\""),
 }
 
 
-def read(path: Path) -> str:
-    """The text of a log: UTF-8, UTF-16 or UTF-32, known by its mark or by its zero bytes.
+def read(path: Path) -> tuple[str, str]:
+    """The text of a log, and the SHA-256 of its bytes.
 
-    Raises LogError for a file that cannot be read, is empty, is too large to be a log, or holds no text.
+    UTF-8, UTF-16 or UTF-32, known by the mark or by the zero bytes; what is not UTF-8 otherwise keeps its ASCII, which
+    is all that the tools print. Raises LogError for a file that cannot be read, is empty, is too large to be a log, or
+    holds no text.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise LogError(f"{path} is larger than {_MOST_BYTES >> 20} MiB, which no log is; name the log alone.")
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise LogError(f"cannot read {path}: {error.strerror or error}; name a log file.") from None
+    if len(data) > _MOST_BYTES:
+        raise LogError(f"{path} is larger than {_MOST_BYTES >> 20} MiB, which no log is; name the log alone.")
     if not data.strip(b"\x00\r\n\t \xef\xbb\xbf\xff\xfe"):
         raise LogError(f"{path} is empty; run the tool again and keep all that it prints.")
-    text = _decode(data)
-    strange = sum(text.count(sign) for sign in ("\x00", "\ufffd"))
-    if strange > max(8, len(text) // 50):
+    text = _decode(data).replace("\x00", "")
+    start = text[:_LOOKED_AT]
+    if sum(map(start.count, _STRANGE)) > max(8, len(start) // 50):
         raise LogError(f"{path} is no text; name what the tool printed, as text or JSON.")
-    return _ESCAPE_SEQUENCE.sub("", text.replace("\x00", ""))
+    return _ESCAPE_SEQUENCE.sub("", text), hashlib.sha256(data).hexdigest()
 
 
 def _decode(data: bytes) -> str:
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, errors="replace")
-    # Without a mark: UTF-16 of Latin text has a zero in every second byte, on one side only.
-    even, odd = data[0:4096:2].count(0), data[1:4096:2].count(0)
-    half = min(len(data), 4096) // 2
-    if max(even, odd) > 0.4 * half and min(even, odd) < 0.05 * half:
-        return data.decode("utf-16-le" if odd > even else "utf-16-be", errors="replace")
+    # Without a mark: UTF-16 of Latin text has a zero in every second byte, on one side only, from its very start on.
+    for side, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        starts = [(data[side:length:2], data[1 - side : length : 2]) for length in (32, 4096)]
+        if all(zeros.count(0) > 0.6 * len(zeros) and others.count(0) < 0.1 * len(others) for zeros, others in starts):
+            return data.decode(encoding, errors="replace")
     return data.decode("utf-8", errors="replace")
 
 

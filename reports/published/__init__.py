@@ -47,6 +47,8 @@ class _Latency(msgspec.Struct, forbid_unknown_fields=True):
     min_ms: float | None = None
     max_ms: float | None = None
     p99_ms: float | None = None
+    #: of all inferences together
+    total_compute_s: float | None = None
 
 
 class _Part(msgspec.Struct, forbid_unknown_fields=True):
@@ -111,17 +113,20 @@ def _cells(told: _Publication, part: _Part) -> list[CellRecord]:
             mean_ms=line.mean_ms, median_ms=line.median_ms, min_ms=line.min_ms, max_ms=line.max_ms,
             percentiles_ms={} if line.p99_ms is None else {"99": line.p99_ms}, fps_per_card=line.fps_per_card,
         )  # fmt: skip
+        settings = {} if line.total_compute_s is None else {"total compute time (s)": f"{line.total_compute_s:g}"}
         fps = derived_fps_per_card(side.chips, line.batch, line.mean_ms)
-        cells.append(_cell(told, part, side, line.batch, stated=stated, fps_per_card=fps))
+        cells.append(_cell(told, part, side, line.batch, settings, stated=stated, fps_per_card=fps))
     for name, rates in part.fps_per_card.items():
         side = told.sides[name]
         for batch, rate in rates.items():
             stated = Stated(fps_per_card=rate)
-            cells.append(_cell(told, part, side, batch, stated=stated, fps_per_card=rate, fps_basis="stated"))
+            cells.append(_cell(told, part, side, batch, {}, stated=stated, fps_per_card=rate, fps_basis="stated"))
     return cells
 
 
-def _cell(told: _Publication, part: _Part, side: _Side, batch: int, **figures: Any) -> CellRecord:
+def _cell(
+    told: _Publication, part: _Part, side: _Side, batch: int, settings: dict[str, str], **figures: Any
+) -> CellRecord:
     identity = CellIdentity(
         workload=told.name, model_sha256="", inputs_sha256="", backend=side.tool, options={"source": part.source},
         card=side.card, device="", precision=side.precision, batch=batch, scope="compute",
@@ -131,6 +136,7 @@ def _cell(told: _Publication, part: _Part, side: _Side, batch: int, **figures: A
         id=f"{told.name}-{side.tool}-{side.precision}-bs{batch}-published-{digest}", identity=identity,
         asked_precision=side.precision, status="ok", provenance="published", clock=side.clock, chips=side.chips,
         started=told.started, origin=Origin(
-            tool=told.publication, version=part.versions.get(side.tool, ""), source=part.where, remarks=side.remarks,
+            tool=told.publication, version=part.versions.get(side.tool, ""), source=part.where, settings=settings,
+            remarks=side.remarks,
         ), **figures,
     )  # fmt: skip

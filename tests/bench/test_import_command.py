@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,10 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for batch, ms in ((1, "21.04"), (16, "313.39")):
         Path(f"310_bs{batch}.log").write_text(f"(310 bs{batch}) Inference average time: {ms} ms\n")
     Path("t4_bs1.log").write_text(logs.TRT_GUIDE)
-    sixteen = logs.TRT_GUIDE.replace(":1x", ":16x").replace("5.34373", "67.8021").replace("5.32825", "67.15")
+    sixteen = logs.TRT_GUIDE.replace(":1x", ":16x")
+    for one, other in (("4.5766", "65.5917"), ("8.12921", "76.011"), ("5.34373", "67.8021"), ("5.32825", "67.15"),
+                       ("6.91772", "76.011"), ("2.93371", "3.1189")):  # fmt: skip
+        sixteen = sixteen.replace(one, other)
     Path("t4_bs16.log").write_text(sixteen)
     return tmp_path
 
@@ -81,7 +86,8 @@ def test_samples_give_statistics_and_the_tool_s_own_average_is_remarked_on(at: P
 
 
 def test_several_logs_of_one_cell_are_its_invocations(at: Path) -> None:
-    cells = run("msame", "310_bs1.log", "310_bs1.log", "310_bs16.log", "--bs", "1", "1", "16", "--card", "310").cells
+    Path("again.log").write_text(Path("310_bs1.log").read_text())
+    cells = run("msame", "310_bs1.log", "again.log", "310_bs16.log", "--bs", "1", "1", "16", "--card", "310").cells
     assert [(cell.identity.batch, cell.invocation) for cell in cells] == [(1, 0), (1, 1), (16, 0)]
 
 
@@ -93,7 +99,9 @@ def test_fp32_of_a_card_with_tf32_is_not_known(at: Path) -> None:
 
 
 def test_users_mistakes_are_one_line_and_nothing_is_written(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    refused(capsys, ["msame", "310_bs1.log", "--card", "310"], "310_bs1.log", "does not tell its batch size", "--bs")
+    Path("plain.log").write_text("Inference average time: 21.04 ms\n")
+    refused(capsys, ["msame", "plain.log", "--card", "310"], "plain.log", "does not tell its batch size", "--bs")
+    refused(capsys, ["msame", "310_bs16.log", "--bs", "1", "--card", "310"], "batch size 16", "--bs says 1")
     refused(capsys, ["trtexec", "t4_bs1.log", "--bs", "4", "--card", "T4"], "batch size 1", "real_img:1x3x128x128", "4")
     refused(capsys, ["msame", "310_bs1.log", "310_bs16.log", "--bs", "1", "2", "3", "--card", "310"], "3 batch sizes")
     refused(capsys, ["msame", "t4_bs1.log", "--bs", "1", "--card", "310"], "import trtexec")
@@ -105,8 +113,101 @@ def test_users_mistakes_are_one_line_and_nothing_is_written(at: Path, capsys: py
     assert "--card" in capsys.readouterr().err
 
 
-def test_a_model_of_another_name_is_said(at: Path) -> None:
-    Path("loop.log").write_text(logs.MSAME_LOOP)
-    (cell,) = run("msame", "loop.log", "--bs", "1", "--card", "310").cells
+def remarks(*arguments: str) -> list[str]:
+    (cell,) = run(*arguments).cells
     assert cell.origin is not None
-    assert any("resnet50.om" in remark for remark in cell.origin.remarks)
+    return cell.origin.remarks
+
+
+def test_a_model_whose_name_does_not_fit_is_said(at: Path) -> None:
+    Path("loop.log").write_text(logs.MSAME_LOOP)
+    found = remarks("msame", "loop.log", "--bs", "1", "--card", "310")
+    assert any("resnet50.om; that it is stargan" in remark for remark in found)
+    Path("imported/run.jsonl").unlink()
+    Path("folder.log").write_text(logs.MSAME_FOLDER)
+    found = remarks("msame", "folder.log", "--bs", "8", "--card", "310")
+    assert any("called StarGAN_bs16.om, and the batch size is given as 8" in remark for remark in found)
+
+
+def test_a_log_that_is_named_twice_is_no_second_measurement(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(capsys, ["msame", "310_bs1.log", "310_bs1.log", "--card", "310"], "310_bs1.log is named twice")
+    for name in ("folder.log", "copy.log"):
+        Path(name).write_text(logs.MSAME_FOLDER)
+    arguments = ["msame", "folder.log", "copy.log", "--bs", "16", "--card", "310"]
+    refused(capsys, arguments, "copy.log holds the same as folder.log", "every log once")
+
+
+def test_logs_of_unlike_settings_are_not_silently_repetitions(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, flag in (("a.log", "--useSpinWait"), ("b.log", "--useCudaGraph")):
+        Path(name).write_text(logs.TRT_10.replace("--useCudaGraph", flag))
+    run("trtexec", "a.log", "b.log", "--card", "T4")
+    assert (
+        "the 2 logs of batch size 8 differ in CUDA Graph, Spin-wait: they are no repetitions" in capsys.readouterr().out
+    )
+    Path("imported/run.jsonl").unlink()
+    Path("b.log").write_text(logs.TRT_10.replace("--useCudaGraph", "--useSpinWait").replace("279.07", "280"))
+    run("trtexec", "a.log", "b.log", "--card", "T4")
+    assert "differ in" not in capsys.readouterr().out
+    Path("imported/run.jsonl").unlink()
+    Path("b.log").write_text(
+        Path("a.log").read_text().replace("[06/01/2023-10:00:00] [I] Data transfers: Enabled\n", "")
+    )
+    run("trtexec", "a.log", "b.log", "--card", "T4")
+    assert "differ in" not in capsys.readouterr().out, "on, and on by default"
+
+
+def test_where_inputs_begin_with_different_numbers_one_of_them_is_the_batch_size(
+    at: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("two.log").write_text(logs.TRT_8.replace("attr:8x5", "steps:1x5"))
+    refused(capsys, ["trtexec", "two.log", "--card", "T4"], "no single batch size", "steps:1x5", "--bs")
+    refused(capsys, ["trtexec", "two.log", "--card", "T4", "--bs", "4"], "real_img:8x3x128x128", "--bs says 4")
+    (cell,) = run("trtexec", "two.log", "--card", "T4", "--bs", "8").cells
+    assert cell.identity.batch == 8
+
+
+def test_the_card_is_the_one_that_the_log_names(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, device in (("t4.log", "Tesla T4"), ("mobile.log", "NVIDIA GeForce MX150")):
+        Path(name).write_text(logs.TRT_8.replace("[W] *", f"[I] Selected Device: {device}\n[W] *"))
+    refused(capsys, ["trtexec", "t4.log", "--card", "A10"], "ran on Tesla T4", "--card is NVIDIA A10")
+    assert not any("device" in remark for remark in remarks("trtexec", "t4.log", "--card", "T4")[1:])
+    Path("imported/run.jsonl").unlink()
+    assert any(
+        "names its device NVIDIA GeForce MX150" in each for each in remarks("trtexec", "mobile.log", "--card", "T4")
+    )
+    Path("imported/run.jsonl").unlink()
+    found = remarks("trtexec", "mobile.log", "--card", "NVIDIA GeForce MX150")
+    assert any("counts as one chip" in remark for remark in found)
+
+
+def test_a_name_of_several_cards_is_refused(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refused(capsys, ["msame", "310_bs1.log", "--card", "310P"], "Atlas 300I Pro or Atlas 300I Duo")
+
+
+def test_what_another_program_pipes_in_is_a_log(at: Path) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as pipe:
+        pipe.write(logs.TRT_8)
+    try:
+        (cell,) = run("trtexec", f"/dev/fd/{reader}", "--card", "T4").cells
+    finally:
+        os.close(reader)
+    assert cell.origin is not None
+    assert cell.origin.sha256 == hashlib.sha256(logs.TRT_8.encode()).hexdigest()
+
+
+def test_notes_name_the_logs_that_they_are_on(at: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("unsteady.log").write_text(logs.TRT_8)
+    Path("steady.log").write_text(logs.TRT_8.replace("[W] * GPU", "[I] GPU").replace("279.07", "279.08"))
+    run("trtexec", "unsteady.log", "steady.log", "--card", "T4")
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    assert "note: unsteady.log: GPU compute time is unstable, with coefficient of variance = 3.1%." in notes
+    assert any(note.startswith("note: GPU Compute: the device's own events") for note in notes)
+
+
+def test_queries_a_second_are_images_once_the_batch_size_is_known(at: Path) -> None:
+    Path("no_shapes.log").write_text(logs.TRT_8.replace(" --optShapes=real_img:8x3x128x128,attr:8x5", ""))
+    (cell,) = run("trtexec", "no_shapes.log", "--bs", "8", "--card", "T4").cells
+    assert cell.stated is not None
+    assert cell.stated.fps == pytest.approx(279.07 * 8)
+    assert cell.fps_per_card == pytest.approx(8 * 1000 / 3.58)

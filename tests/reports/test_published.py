@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from reports import published
+from reports.contradictions import contradictions, stated_checks
 from reports.page import Page, Request
-from reports.ratios import Side, contradictions, stated_checks
+from reports.ratios import Side
 from reports.records import CellRecord, Run
 
 
@@ -50,6 +51,22 @@ def test_the_log_lines_give_their_fps_to_all_printed_digits(stargan: Run) -> Non
     t4 = stated[2]
     assert t4 is not None
     assert (t4.min_ms, t4.max_ms, t4.median_ms, t4.percentiles_ms) == (4.5766, 8.12921, 5.32825, {"99": 6.91772})
+    sixteen = stated[3]
+    assert sixteen is not None
+    assert (sixteen.min_ms, sixteen.max_ms, sixteen.median_ms) == (65.5917, 76.011, 67.15)
+    assert sixteen.percentiles_ms == {"99": 76.011}
+    settings = [cell.origin.settings for cell in lines if cell.origin]
+    assert settings == [{}, {}, {"total compute time (s)": "2.93371"}, {"total compute time (s)": "3.1189"}]
+
+
+def test_every_figure_says_where_it_is_published(stargan: Run) -> None:
+    assert stargan.run.workload.notes
+    for cell in stargan.cells:
+        assert cell.origin is not None
+        assert "model zoo" in cell.origin.tool
+        assert "README" in cell.origin.tool
+        assert cell.origin.source
+        assert any("precision" in remark or "fp32" in remark for remark in cell.origin.remarks)
 
 
 def test_nothing_of_it_looks_measured(stargan: Run) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from reports.importers import LogError, Tool, ToolLog, read_log
 from tests.reports.importers import logs
@@ -54,10 +51,11 @@ def test_the_guide_s_lines_tell_an_average_that_holds_the_cold_run(tmp_path: Pat
 
 
 def test_an_average_that_its_own_times_do_not_give_is_remarked(tmp_path: Path) -> None:
+    assert not remark(told(tmp_path, "msame", logs.MSAME_FOLDER), "not of the same inferences"), "314.267 is 314.27"
     log = told(tmp_path, "msame", logs.MSAME_FOLDER.replace("Inference time: 310.25ms\n", ""))
-    assert not remark(log, "lines are missing"), "316.3 against 314.27 is within 1 %"
-    log = told(tmp_path, "msame", logs.MSAME_FOLDER.replace("320.5ms", "420.5ms"))
-    assert remark(log, "lines are missing")
+    assert remark(log, "states an average of 314.27 ms, the 2 times in the log give 316.27 ms (-0.6%)")
+    summary = told(tmp_path, "ais_bench", logs.AIS_JSON.replace('"mean": 315.0', '"mean": 312.0', 1))
+    assert remark(summary, "the 4 times in the log give 315 ms (-1.0%)")
 
 
 def test_msame_cut_off_before_its_average_keeps_the_runs_it_has(tmp_path: Path) -> None:
@@ -73,7 +71,9 @@ def test_ais_bench_tells_all_its_figures_and_the_batch_it_reckoned_with(tmp_path
     assert (stated.min_ms, stated.max_ms, stated.mean_ms, stated.median_ms) == (310.1, 320.5, 313.0, 312.5)
     assert stated.percentiles_ms == {"99": 320.1}
     assert (log.batch, log.model) == (16, "StarGAN_bs16.om")
-    assert log.settings == {"H2D mean (ms)": "0.55", "D2H mean (ms)": "0.15"}
+    assert log.settings == {"device": "0"}
+    assert remark(log, "copies took 0.55 ms to the device and 0.15 ms back")
+    assert stated.fps == 51.11821086261981
     assert remark(log, "reciprocal")
     assert told(tmp_path, "ais_bench", logs.AIS_OLD).batch == 4
 
@@ -111,7 +111,7 @@ def test_trtexec_8_tells_version_flags_queries_and_warnings(tmp_path: Path) -> N
     assert log.stated.percentiles_ms == {"90": 3.6, "95": 3.7, "99": 4.1}
     assert (log.stated.count, log.stated.mean_ms) == (840, 3.58)
     assert log.stated.fps == pytest.approx(279.07 * 8), "qps counts batches"
-    assert log.settings["Data transfers"] == "Enabled"
+    assert log.settings["Data transfers"] == "on"
     assert log.settings["Spin-wait"] == "off (default of TensorRT 8)"
     assert remark(log, "unstable")
     assert remark(log, "higher precision")
@@ -161,7 +161,8 @@ def test_without_shapes_in_the_command_bindings_tell_them(tmp_path: Path, line: 
 
 @pytest.mark.parametrize(
     ("flags", "precision"),
-    [("--fp16", "fp16"), ("--bf16", "bf16"), ("--int8 --fp16", "int8"), ("--best", "unknown"), ("", "fp32"),
+    [("--fp16", "fp16"), ("--bf16", "bf16"), ("--int8 --fp16", "int8"), ("--best", "int8"), ("", "fp32"),
+     ("--fp16 --bf16", "unknown"), ("--fp8", "unknown"), ("--stronglyTyped", "unknown"),
      ("--loadEngine=a.plan", "unknown")],
 )  # fmt: skip
 def test_precision_is_what_flags_and_documented_defaults_say(tmp_path: Path, flags: str, precision: str) -> None:
@@ -187,39 +188,6 @@ def test_exported_times_of_both_generations(tmp_path: Path) -> None:
     old = told(tmp_path, "trtexec", logs.TRT_TIMES_7)
     assert old.samples_ms == (5.5,)
     assert remark(old, "TensorRT 7")
-
-
-def read_or_refused(tool: Tool, path: Path) -> ToolLog | str:
-    """The log, or the line that refuses it; whatever else is raised is a fault of the importer."""
-    try:
-        return read_log(tool, path)
-    except LogError as error:
-        return str(error)
-
-
-WHOLE: list[tuple[Tool, str]] = [
-    ("msame", logs.MSAME_FOLDER), ("msame", logs.MSAME_GUIDE), ("ais_bench", logs.AIS_TEXT),
-    ("ais_bench", logs.AIS_JSON), ("trtexec", logs.TRT_7), ("trtexec", logs.TRT_8), ("trtexec", logs.TRT_11),
-    ("trtexec", logs.TRT_TIMES_8),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("tool", "text"), WHOLE)
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_encodings_and_line_ends_change_nothing(tmp_path: Path, tool: Tool, text: str, encoding: str) -> None:
-    expected = told(tmp_path, tool, text)
-    assert told(tmp_path, tool, text.replace("\n", "\r\n").encode(encoding)) == expected
-    assert told(tmp_path, tool, text.replace("\n", "\r")) == expected
-
-
-@pytest.mark.parametrize(
-    ("tool", "text"), [(tool, text) for tool, text in WHOLE if not text.lstrip().startswith(("{", "[\n"))]
-)
-def test_noise_around_changes_nothing(tmp_path: Path, tool: Tool, text: str) -> None:
-    noise = "".join(
-        f"2021-11-10 07:45:57 epoch {n} \x1b[31mloss\x1b[0m {n / 7:.4f} mean: {n} ms\n" for n in range(5000)
-    )
-    assert told(tmp_path, tool, noise + text + noise).stated == told(tmp_path, tool, text).stated
 
 
 @pytest.mark.parametrize("tool", ["msame", "ais_bench", "trtexec"])
@@ -269,9 +237,9 @@ def test_two_logs_in_one_file_are_refused_at_the_second(tmp_path: Path, tool: To
     assert "one log a file" in str(caught.value)
 
 
-def test_logs_of_several_devices_are_sent_to_their_summaries(tmp_path: Path) -> None:
-    text = logs.AIS_OLD * 2 + "[INFO] i:0 device_0 throughput:727.27 start_time:1 end_time:2\n"
-    refused(tmp_path, "ais_bench", text, "several devices", "_summary.json")
+def test_figures_that_cannot_be_of_one_measurement_are_refused(tmp_path: Path) -> None:
+    refused(tmp_path, "trtexec", logs.TRT_8.replace("mean = 3.58 ms", "mean = 35.8 ms"), "mean of 35.8 ms", "4.7 ms")
+    refused(tmp_path, "ais_bench", logs.AIS_TEXT.replace("median = 312.5", "median = 3.125"), "median of 3.125 ms")
 
 
 @pytest.mark.parametrize("figure", ["nan", "inf", "-3.58", "0", "1e30", "3.5.8"])
@@ -309,48 +277,4 @@ def test_a_log_cut_in_the_middle_of_its_figures_is_refused_and_after_them_remark
     refused(tmp_path, "ais_bench", logs.AIS_TEXT.partition("mean = 313.0")[0], "line 8", "cut off")
     log = told(tmp_path, "ais_bench", logs.AIS_TEXT.partition("[INFO] throughput")[0])
     assert log.batch is None
-    assert remark(log, "no batch size")
-
-
-@settings(max_examples=300)
-@given(st.data())
-def test_mutated_logs_give_sound_figures_or_one_line(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    tool, text = data.draw(st.sampled_from(WHOLE))
-    reader = data.draw(st.sampled_from([tool, tool, tool, "msame", "ais_bench", "trtexec"]))
-    lines = text.splitlines(keepends=True)
-    for _ in range(data.draw(st.integers(0, 5))):
-        place = data.draw(st.integers(0, max(0, len(lines) - 1)))
-        match data.draw(st.sampled_from(["drop", "repeat", "swap", "cut", "word", "junk"])):
-            case "drop":
-                del lines[place : place + 1]
-            case "repeat":
-                lines[place:place] = lines[place : place + 1]
-            case "swap":
-                lines = lines[place:] + lines[:place]
-            case "cut" if lines:
-                lines[place] = lines[place][: data.draw(st.integers(0, len(lines[place])))]
-            case "word" if lines:
-                word = data.draw(st.sampled_from(["nan", "-1", "1e999", "", "9" * 400, "x", "0x1", "١٢", "[", "="]))
-                words = lines[place].split(" ")
-                words[data.draw(st.integers(0, len(words) - 1))] = word
-                lines[place] = " ".join(words)
-            case _:
-                lines.insert(place, data.draw(st.text(max_size=30)) + "\n")
-    content = "".join(lines).encode(data.draw(st.sampled_from(["utf-8", "utf-16", "utf-16-le"])), "surrogatepass")
-    if data.draw(st.booleans()):
-        content = content[: data.draw(st.integers(0, len(content)))]
-    path = tmp_path_factory.mktemp("mutated") / "tool.log"
-    path.write_bytes(content)
-    log = read_or_refused(reader, path)
-    if isinstance(log, str):
-        assert "\n" not in log
-        assert str(path) in log
-        return
-    stated = log.stated
-    figures = [stated.mean_ms, stated.median_ms, stated.min_ms, stated.max_ms, stated.fps, stated.mean_without_first_ms]
-    values = [*log.samples_ms, *stated.percentiles_ms.values(), *(value for value in figures if value is not None)]
-    assert values
-    assert all(math.isfinite(value) and value > 0 for value in values)
-    assert log.batch is None or log.batch > 0
+    assert remark(log, "cut off before the throughput")
