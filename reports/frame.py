@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reports import flags
 from reports.groups import mean_ms, median_ms
 from reports.machines import machines
-from reports.records import Run
+from reports.records import CellRecord, Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +26,14 @@ def frame(runs: Sequence[Run]) -> pd.DataFrame:
         rows.append(
             {
                 "run": head.id, "started": head.started, "machine": machine.letter,
+                "host": head.host.name if head.host else None,
                 "workload": identity.workload, "invocation": cell.invocation,
                 "backend": identity.label(), "card": identity.card, "device": identity.device,
                 "precision": identity.precision, "asked_precision": cell.asked_precision, "scope": identity.scope,
-                "batch": identity.batch, "status": cell.status, "provenance": cell.provenance, "clock": cell.clock,
+                "batch": identity.batch, "model_sha256": identity.model_sha256,
+                "inputs_sha256": identity.inputs_sha256,
+                "status": cell.status, "provenance": cell.provenance, "clock": cell.clock,
+                "source": _source(cell),
                 "chips": cell.chips, "fps_per_card": cell.fps_per_card, "fps_basis": cell.fps_basis,
                 "samples": latency.count if latency else stated.count if stated else 0,
                 "median_ms": median_ms(cell) if cell.status == "ok" else None,
@@ -65,3 +69,11 @@ def frame(runs: Sequence[Run]) -> pd.DataFrame:
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _source(cell: CellRecord) -> str | None:
+    """The log or publication of a figure from elsewhere, with the version of what it ran."""
+    origin = cell.origin
+    if origin is None:
+        return None
+    return ", ".join(part for part in (origin.tool, origin.version, origin.source) if part)

@@ -50,6 +50,11 @@ class Group:
         return tuple(cell for cell in ok if flags.comparable(cell)) or ok
 
     @property
+    def left_out(self) -> int:
+        """How many invocations have a figure that is not counted, since a verdict went against them alone."""
+        return sum(cell.status == "ok" for cell in self.cells) - len(self.counted) if self.counted else 0
+
+    @property
     def flagged(self) -> bool:
         """Whether a verdict went against every invocation that has a figure."""
         return bool(self.counted) and not flags.comparable(self.counted[0])
@@ -70,8 +75,27 @@ class Group:
         return self.counted[0] if len(self.counted) == 1 else None
 
     def rates(self) -> list[float]:
-        """FPS per card of every counted invocation that has one."""
+        """FPS per card of every counted invocation that has one: derived, or as stated."""
         return [cell.fps_per_card for cell in self.counted if cell.fps_per_card]
+
+    def measured_rates(self) -> list[float]:
+        """FPS per card of every counted invocation that had whole cards at work at once."""
+        return [rate for cell in self.counted if (rate := measured_fps(cell)[0])]
+
+    @property
+    def chips(self) -> int:
+        """Chips of the card."""
+        return self.first.chips
+
+    @cached_property
+    def measured(self) -> Figure | None:
+        """FPS per card with all its chips, and the streams asked for, at work at once."""
+        return self._figure(measured_fps)
+
+    @property
+    def troubled(self) -> bool:
+        """Whether something was seen that speaks against the measured FPS."""
+        return any(cell.throughput is not None and cell.throughput.flags for cell in self.counted)
 
     @cached_property
     def fps(self) -> Figure | None:
@@ -110,6 +134,16 @@ class Group:
 def _together(values: Sequence[float]) -> Figure:
     interval = geometric_mean_interval(values)
     return Figure(geometric_mean(values), interval.low, interval.high, len(values))
+
+
+def measured_fps(cell: CellRecord) -> tuple[float | None, float | None, float | None]:
+    """Measured FPS per card with its 95 % interval; nothing where no whole cards were at work at once."""
+    together = cell.throughput
+    if together is None or not together.fps_per_card:
+        return None, None, None
+    share = together.fps_per_card / together.fps
+    low, high = (None if end is None else end * share for end in (together.fps_low, together.fps_high))
+    return together.fps_per_card, low, high
 
 
 def median_ms(cell: CellRecord) -> float | None:

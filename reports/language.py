@@ -52,6 +52,8 @@ HEADING_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 HEADERS: Mapping[str, str] = {
     "Batch size": "Batch Size",
     "Ratio": "性能比",
+    "Ratio, measured": "性能比（实测）",
+    "geometric mean": "几何平均",
     "Cell": "测试项",
     # every cell
     "Median": "中位数",
@@ -122,12 +124,33 @@ HEADERS: Mapping[str, str] = {
     "p99": "p99",
 }
 
+#: What the header of one side of a ratio says of its figures, after the card and the engine; as HEADING_PATTERNS.
+SIDES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"precision unknown"), "精度未知"),
+    (re.compile(r"clock: host"), "主机计时"),
+    (re.compile(r"clock: device-events"), "设备事件计时"),
+    (re.compile(r"derived from 1 of (\d+) chips"), r"由 1 个芯片的时延计算（共 \1 个）"),
+    (re.compile(r"stated from 1 of (\d+) chips"), r"来源给出（1 个芯片乘以 \1）"),
+    (re.compile(r"derived"), "由时延计算"),
+    (re.compile(r"stated"), "来源给出"),
+    (re.compile(r"(.+): measured"), r"\1: 实测"),
+    (re.compile(r"(\d+) chips?"), r"\1 个芯片"),
+    (re.compile(r"(\d+) streams? each"), r"每芯片 \1 个流"),
+    (re.compile(r"imported( \(.+\))?"), r"导入\1"),
+    (re.compile(r"published( \(.+\))?"), r"公开数据\1"),
+    (re.compile(r"simulated"), "模拟"),
+)
+
 #: First column of the table of the environment.
 LABELS: Mapping[str, str] = {
     "Started": "开始时间",
     "Host": "主机",
     "CPU": "CPU",
     "Cards": "加速卡",
+    "Driver": "驱动版本",
+    "Engines": "推理引擎",
+    "Model": "模型",
+    "Inputs": "输入数据",
     "When it began": "开始时的状态",
     "Resumed": "续测时间",
     "Python": "Python",
@@ -136,15 +159,17 @@ LABELS: Mapping[str, str] = {
     "Command": "命令",
 }
 
-#: A table that begins so has names of columns as headers, and this word among them.
+#: A table that begins so has names of columns, or batch sizes, as headers, and these words among them.
 _BEFORE_NAMES = "Batch size"
-_AMONG_NAMES = "Ratio"
+_AMONG_NAMES = ("Ratio", "Ratio, measured", "geometric mean")
 _ENVIRONMENT = "Environment"
 
 _FENCE = re.compile(r"\s*(```+|~~~+)")
 _HEADING = re.compile(r"(#{1,6} )(.*)")
 _DELIMITERS = re.compile(r"\|(?::?-+:?\|)+")
 _BARS = re.compile(r"(?<!\\)\|")
+#: `Tesla T4: trtexec, fp32, ...`
+_SIDE = re.compile(r"[^,]+: [^,]+, ")
 _IN_BRACKETS = re.compile(r"(.+?) (\(.*\))")
 
 
@@ -177,12 +202,14 @@ class _Words:
     line: int
     start: int
     text: str
-    role: Literal["heading", "header", "label"]
+    role: Literal["heading", "header", "label", "side"]
 
     @property
     def translated(self) -> str | None:
         if self.role == "heading":
             return _heading(self.text)
+        if self.role == "side":
+            return ", ".join(map(_of_side, self.text.split(", ")))
         return (HEADERS if self.role == "header" else LABELS).get(self.text)
 
 
@@ -196,6 +223,14 @@ def _heading(text: str) -> str | None:
         if match := pattern.fullmatch(text):
             return match.expand(form)
     return None
+
+
+def _of_side(text: str) -> str:
+    """A part of a side's header; a name stays as it is."""
+    for pattern, form in SIDES:
+        if match := pattern.fullmatch(text):
+            return match.expand(form)
+    return text
 
 
 def _words(lines: list[str]) -> Iterator[_Words]:
@@ -214,7 +249,10 @@ def _words(lines: list[str]) -> Iterator[_Words]:
         elif line.startswith("|"):
             cells = _cells(line)
             if number + 1 < len(lines) and _DELIMITERS.fullmatch(lines[number + 1]):
-                yield from (_Words(number, start, text, "header") for start, text in _headers(cells, section))
+                found = [_Words(number, start, text, "header") for start, text in _headers(cells, section)]
+                if cells[0][1] == _BEFORE_NAMES:
+                    found += [_Words(number, start, text, "side") for start, text in cells if _SIDE.match(text)]
+                yield from sorted(found, key=lambda words: words.start)
             elif section == _ENVIRONMENT and not _DELIMITERS.fullmatch(line):
                 start, text = cells[0]
                 yield _Words(number, start, text, "label")
@@ -225,7 +263,7 @@ def _headers(cells: list[tuple[int, str]], section: str) -> list[tuple[int, str]
     if section == _ENVIRONMENT:
         return []  # letters of machines
     if cells[0][1] == _BEFORE_NAMES:
-        return [cells[0], *(cell for cell in cells[1:] if cell[1] == _AMONG_NAMES)]
+        return [cells[0], *(cell for cell in cells[1:] if cell[1] in _AMONG_NAMES)]
     return [cell for cell in cells if cell[1]]
 
 

@@ -1,4 +1,4 @@
-"""Which cells were measured under the same conditions: the same machine, packages, model and inputs.
+"""Which cells were measured under the same conditions: the same machine, versions, settings, model and inputs.
 
 Only such cells are invocations of one another. Cells of the same engine on the same card, but with another version of
 it or another model, are columns of their own, told apart by a letter.
@@ -7,10 +7,16 @@ it or another model, are columns of their own, told apart by a letter.
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reports.records import CellRecord, Run
+from reports.records import CellRecord, Run, RunRecord
+
+#: Left in a session's description by the harness, not by the runtime.
+_NOT_OF_THE_RUNTIME = ("aftermath",)
+
+#: What a cell tells of its runtime: where, and the name of the fact.
+_Fact = tuple[object, str]
 
 
 @dataclass(slots=True)
@@ -19,6 +25,8 @@ class Machine:
 
     letter: str
     runs: list[Run] = field(default_factory=list)
+    #: what its cells tell of their runtimes: driver, engine versions, settings
+    facts: dict[_Fact, str] = field(default_factory=dict)
 
     @property
     def cells(self) -> list[CellRecord]:
@@ -30,24 +38,81 @@ def machines(runs: Sequence[Run]) -> list[Machine]:
 
     Figures that this harness did not measure have no machine that is known, and no letter.
     """
-    found: dict[tuple[object, ...], Machine] = {}
+    variants = _variants(runs)
+    found: dict[tuple[object, ...], list[Machine]] = {}
+    order: list[Machine] = []
     for run in runs:
-        found.setdefault(_conditions(run), Machine("")).runs.append(run)
-    known = [machine for machine in found.values() if machine.runs[0].run.host is not None]
+        same = found.setdefault(_conditions(run, variants), [])
+        facts = _facts(run)
+        home = next((machine for machine in same if _agree(machine.facts, facts)), None)
+        if home is None:
+            home = Machine("")
+            same.append(home)
+            order.append(home)
+        home.runs.append(run)
+        home.facts = facts | home.facts
+    known = [machine for machine in order if machine.runs[0].run.host is not None]
     if len(known) > 1:
         for number, machine in enumerate(known):
             machine.letter = _letter(number)
-    return list(found.values())
+    return order
 
 
-def _conditions(run: Run) -> tuple[object, ...]:
+def _variants(runs: Sequence[Run]) -> Mapping[tuple[str, str, str], int]:
+    """(workload, model, inputs) -> which variant of its workload that is: workloads share machines, models do not."""
+    found: dict[str, dict[tuple[str, str, str], int]] = {}
+    for workload in (run.run.workload for run in runs):
+        seen = found.setdefault(workload.name, {})
+        seen.setdefault((workload.name, workload.model_sha256, workload.inputs_sha256), len(seen))
+    return {key: number for seen in found.values() for key, number in seen.items()}
+
+
+def _conditions(run: Run, variants: Mapping[tuple[str, str, str], int]) -> tuple[object, ...]:
     head = run.run
-    host = (head.host.name, head.host.cpu, head.host.os, head.host.python) if head.host else ()
     workload = head.workload
+    variant = variants[workload.name, workload.model_sha256, workload.inputs_sha256]
     # Figures of others have no machine; those of different sources are told apart by their columns.
     provenances = tuple(sorted({cell.provenance for cell in run.cells})) if head.host is None else ()
-    packages = tuple(sorted(head.packages.items()))
-    return host, packages, workload.name, workload.model_sha256, workload.inputs_sha256, provenances
+    return *_host(head), tuple(sorted(head.packages.items())), variant, provenances
+
+
+def _host(head: RunRecord) -> tuple[object, ...]:
+    """What identifies a machine as far as its processes may use it. Names alone do not: many are called `localhost`."""
+    host, state = head.host, head.conditions
+    if host is None:
+        return ()
+    size = (host.logical_cpus, host.physical_cores, round((host.memory_bytes or 0) / 2**30))
+    settings = (state.governor, state.cpu_limit, tuple(sorted(state.thread_settings.items()))) if state else ()
+    return (host.name, host.cpu, host.os, host.python, size, settings)
+
+
+def _facts(run: Run) -> dict[_Fact, str]:
+    """What every kind of cell tells of its runtime, where all invocations in the run tell the same."""
+    told: dict[_Fact, set[str]] = {}
+    for cell in run.cells:
+        if cell.status != "ok":
+            continue
+        identity = cell.identity
+        place = (
+            identity.workload, identity.label(), identity.card, identity.precision, identity.batch, identity.scope,
+        )  # fmt: skip
+        for name, value in _of_runtime(cell):
+            if value:
+                told.setdefault((place, name), set()).add(value)
+    return {fact: values.pop() for fact, values in told.items() if len(values) == 1}
+
+
+def _of_runtime(cell: CellRecord) -> Iterator[tuple[str, str]]:
+    yield "driver", cell.telemetry.driver if cell.telemetry else ""
+    yield "chips", str(cell.chips)
+    for name, value in cell.session.items():
+        if name not in _NOT_OF_THE_RUNTIME:
+            yield name, value
+
+
+def _agree(one: Mapping[_Fact, str], other: Mapping[_Fact, str]) -> bool:
+    """Whether two runs contradict each other nowhere; what only one of them tells is no contradiction."""
+    return all(one.get(fact, value) == value for fact, value in other.items())
 
 
 def _letter(number: int) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.files import atomic_path
+from reports.fonts import every_script
 from reports.page import Page
 from reports.records import CellRecord, OutputAccuracy, Run
 from reports.table import Column, column_of
@@ -54,16 +55,21 @@ def names(page: Page, prefix: str = "") -> list[str]:
 
 def is_strip(path: Path) -> bool:
     """Whether a file's name is one that `draw` gives."""
-    return re.search(r"(?:^|-)pictures(-[A-Z]+)?\.png$", path.name) is not None
+    return re.search(r"(?:^|-)pictures(-[A-Z]+)?(-\d+)?\.png$", path.name) is not None
 
 
 def _strips(page: Page) -> dict[str, Run]:
-    """File name -> the first run of each machine that has pictures."""
-    found = {}
+    """File name -> the first run of each machine and workload that has pictures."""
+    found: dict[str, Run] = {}
     for machine in page.machines:
-        run = next((run for run in machine.runs if any(cell.pictures for cell in run.cells)), None)
-        if run is not None:
-            found[f"pictures-{machine.letter}.png" if machine.letter else "pictures.png"] = run
+        seen: set[str] = set()
+        for run in machine.runs:
+            workload = run.run.workload.name
+            if workload in seen or not any(cell.pictures for cell in run.cells):
+                continue
+            seen.add(workload)
+            number = f"-{len(seen)}" if len(seen) > 1 else ""
+            found[f"pictures{f'-{machine.letter}' if machine.letter else ''}{number}.png"] = run
     return found
 
 
@@ -109,9 +115,8 @@ def write(
     path: Path, strips: Sequence[Strip], captions: Sequence[str], title: str, origin: str, captions_are: str = ""
 ) -> None:
     """Draw strips below each other, whole or not at all. `captions` stand above the columns. Raises OSError."""
-    figure = _figure(strips, captions, title, origin, captions_are)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png")
+    with every_script(), atomic_path(path) as temporary:
+        _figure(strips, captions, title, origin, captions_are).savefig(temporary, format="png")
 
 
 def _figure(strips: Sequence[Strip], captions: Sequence[str], title: str, origin: str, captions_are: str) -> Figure:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.groups import Group
-from reports.records import CellRecord, Run
 from reports.table import Column, ScopeTable, may_meet
 
 
@@ -32,16 +31,56 @@ class Pair:
     def title(self, columns: Sequence[Column]) -> str:
         return f"{self.above.title(columns)} / {self.below.title(columns)}"
 
+    @property
+    def published(self) -> bool:
+        return self.above.provenance == self.below.provenance == "published"
+
+    @property
+    def mixed(self) -> bool:
+        """Whether a published figure meets one that is not."""
+        return (self.above.provenance == "published") != (self.below.provenance == "published")
+
 
 def pairs_of_sides(table: ScopeTable, above: Side, below: Side) -> list[Pair]:
-    """Every column of the one side over every column of the other, of those that may meet."""
-    return [
+    """Columns of the one side over columns of the other, of those that may meet.
+
+    Published figures are held against published ones. They meet figures of one's own only where these have no
+    partner of their own: a published card beside a measured one.
+    """
+    pairs = [
         Pair(mine, theirs)
         for mine in table.columns
         if above.matches(mine)
         for theirs in table.columns
         if below.matches(theirs) and mine != theirs and may_meet(mine, theirs)
     ]
+    own = [pair for pair in pairs if not pair.mixed and not pair.published and comparable_batches(table, pair)]
+    partnered = {pair.above for pair in own} | {pair.below for pair in own}
+    return [pair for pair in pairs if not pair.mixed or not {pair.above, pair.below} & partnered]
+
+
+def comparable_batches(table: ScopeTable, pair: Pair) -> list[int]:
+    """The batch sizes at which both columns have a figure, be it flagged or not."""
+    return [batch for batch in table.batches if table.fps(batch, pair.above) and table.fps(batch, pair.below)]
+
+
+def why_none(table: ScopeTable, above: Side, below: Side) -> str:
+    """Why two sides have nothing in a table that may be compared."""
+    columns = [
+        [column for column in table.columns if side.matches(column) and any(g.fps for g in table.of_column(column))]
+        for side in (above, below)
+    ]
+    without = [side.text for side, found in zip((above, below), columns, strict=True) if not found]
+    if without:
+        return f"{' and '.join(without)}: no figure here; nothing was measured, or it failed or gave wrong outputs."
+    both = [(mine, theirs) for mine in columns[0] for theirs in columns[1] if mine != theirs]
+    if not both:
+        return "both sides are the same figures."
+    if not any(may_meet(mine, theirs) for mine, theirs in both):
+        return (
+            "simulated figures are never compared with others, nor those of one part of a publication with another's."
+        )
+    return "there is no batch size at which both sides have a figure."
 
 
 def pairs_to_baseline(table: ScopeTable, baseline: Column | None) -> list[Pair]:
@@ -51,16 +90,13 @@ def pairs_to_baseline(table: ScopeTable, baseline: Column | None) -> list[Pair]:
     return [Pair(column, baseline) for column in table.columns if column != baseline and may_meet(column, baseline)]
 
 
-def told_once(notes: Mapping[Pair, Sequence[str]], columns: Sequence[Column]) -> list[str]:
-    """Notes on pairs, each once: after the titles of the pairs that it is on, or without them if it is on all."""
+def told_once(notes: Mapping[Pair, Sequence[str]], name: Callable[[Sequence[Pair]], str]) -> list[str]:
+    """Notes on pairs, each once: after the `name` of the pairs that it is on, or without it if it is on all."""
     on: dict[str, list[Pair]] = {}
     for pair, several in notes.items():
         for note in several:
             on.setdefault(note, []).append(pair)
-    return [
-        note if len(pairs) == len(notes) else f"{', '.join(pair.title(columns) for pair in pairs)}: {note}"
-        for note, pairs in on.items()
-    ]
+    return [note if len(pairs) == len(notes) else f"{name(pairs)}: {note}" for note, pairs in on.items()]
 
 
 def inequalities(table: ScopeTable, pair: Pair) -> list[str]:
@@ -70,8 +106,10 @@ def inequalities(table: ScopeTable, pair: Pair) -> list[str]:
     told = [
         _precision(above, below),
         _clock(above, below),
-        _basis(mine, theirs, above, below),
+        _conditions(above, below),
+        *(_chips(column, groups) for column, groups in ((above, mine), (below, theirs)) if above.card != below.card),
         _model(mine, theirs),
+        _inputs(mine, theirs),
         _accuracy(mine, theirs, above, below),
     ]
     return [sentence for sentence in told if sentence]
@@ -101,15 +139,32 @@ def _clock(above: Column, below: Column) -> str:
     )
 
 
-def _basis(mine: Sequence[Group], theirs: Sequence[Group], above: Column, below: Column) -> str:
-    """Several chips multiplied on one side are an assumption that the other side does not need."""
-    chips = [max((group.first.chips for group in side), default=1) for side in (mine, theirs)]
-    many = [column for column, count in zip((above, below), chips, strict=True) if count > 1]
-    if not many or len(many) == 2:
+def _conditions(above: Column, below: Column) -> str:
+    """Of two cards it goes without saying that they are in different machines; of one it does not."""
+    if above.card != below.card or not above.machine or not below.machine or above.machine == below.machine:
         return ""
     return (
-        f"The FPS of {_name(many[0])} are those of one chip times {max(chips)}: that its chips do not disturb each"
-        " other is assumed, not measured."
+        f"The two sides were measured under different conditions: {above.machine} and {below.machine} under Environment"
+        " tell what differs."
+    )
+
+
+def _chips(column: Column, groups: Sequence[Group]) -> str:
+    """Several chips multiplied are an assumption, or one that was looked into."""
+    told = [group for group in groups if group.fps]
+    chips = max((group.chips for group in told), default=1)
+    if chips == 1:
+        return ""
+    shares = [group.measured.value / group.fps.value for group in told if group.measured and group.fps]
+    if not shares:
+        return (
+            f"The FPS of {_name(column)} are those of one chip times {chips}: that its chips do not disturb each other"
+            " is assumed, not measured."
+        )
+    low, high = f"{min(shares):.1%}", f"{max(shares):.1%}"
+    return (
+        f"The derived FPS of {_name(column)} are those of one chip times {chips}. With all {chips} at work at once"
+        f" {low if low == high else f'{low} to {high}'} of that was measured: go by the measured figures."
     )
 
 
@@ -118,6 +173,11 @@ def _model(mine: Sequence[Group], theirs: Sequence[Group]) -> str:
     if all(models) and models[0] != models[1]:
         return "The two sides ran different model files: other weights, or another export."
     return ""
+
+
+def _inputs(mine: Sequence[Group], theirs: Sequence[Group]) -> str:
+    inputs = [{group.first.identity.inputs_sha256 for group in side} - {""} for side in (mine, theirs)]
+    return "The two sides were fed different inputs." if all(inputs) and inputs[0] != inputs[1] else ""
 
 
 def _accuracy(mine: Sequence[Group], theirs: Sequence[Group], above: Column, below: Column) -> str:
@@ -135,76 +195,3 @@ def _name(column: Column) -> str:
 
 def _both(columns: Sequence[Column]) -> str:
     return " and ".join(map(_name, columns))
-
-
-@dataclass(frozen=True, slots=True)
-class StatedCheck:
-    """A ratio that a publication prints beside what its own figures give."""
-
-    title: str
-    printed: str
-    recomputed: str
-    source: str
-
-    @property
-    def agrees(self) -> bool:
-        return self.printed == self.recomputed
-
-
-def stated_checks(runs: Sequence[Run]) -> list[StatedCheck]:
-    """Every ratio that a publication prints, recomputed from the figures of the same part of it, to as many digits."""
-    checks = []
-    for run in runs:
-        for stated in run.run.stated_ratios:
-            above, below = (
-                _stated_fps(run.cells, card, stated.batch, stated.source) for card in (stated.above, stated.below)
-            )
-            if above is None or below is None:
-                continue
-            digits = len(stated.printed.rstrip("%").partition(".")[2])
-            checks.append(
-                StatedCheck(
-                    title=f"{stated.above} / {stated.below}, batch size {stated.batch}",
-                    printed=stated.printed,
-                    recomputed=f"{100 * above / below:.{digits}f}%",
-                    source=stated.source,
-                )
-            )
-    return checks
-
-
-def _stated_fps(cells: Sequence[CellRecord], card: str, batch: int, source: str) -> float | None:
-    for cell in cells:
-        identity = cell.identity
-        if (identity.card, identity.batch, identity.options.get("source", "")) == (card, batch, source):
-            return cell.fps_per_card
-    return None
-
-
-#: What cutting digits off does to a figure of six.
-_ROUNDING = 1e-5
-
-
-@dataclass(frozen=True, slots=True)
-class Contradiction:
-    """Two parts of a publication that state different FPS per card for one thing."""
-
-    card: str
-    batch: int
-    figures: tuple[tuple[str, float], ...]
-
-
-def contradictions(runs: Sequence[Run]) -> list[Contradiction]:
-    """Published figures of one card, version, precision and batch size that differ between parts of a publication."""
-    found: dict[tuple[str, str, str, int, str], dict[str, float]] = {}
-    for cell in (cell for run in runs for cell in run.cells):
-        identity = cell.identity
-        if cell.provenance == "published" and cell.fps_per_card:
-            version = cell.origin.version if cell.origin else ""
-            place = (identity.workload, identity.card, identity.precision, identity.batch, version)
-            found.setdefault(place, {})[identity.options.get("source", "")] = cell.fps_per_card
-    return [
-        Contradiction(card, batch, tuple(figures.items()))
-        for (_, card, _, batch, _), figures in found.items()
-        if max(figures.values()) > (1 + _ROUNDING) * min(figures.values())
-    ]

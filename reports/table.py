@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.groups import Figure, Group
+from reports.logs import different_logs
 from reports.machines import machines
-from reports.records import CellRecord, Run
+from reports.records import CellRecord, Provenance, Run
 from reports.statistics import geometric_mean, welch_log_ratio
 
+#: Which provenance is taken for a baseline first.
+_TRUST: tuple[Provenance, ...] = ("measured", "imported", "published", "simulated")
 #: Fewer invocations on a side, and the interval of a ratio rests on very little.
 ENOUGH_INVOCATIONS = 5
 
@@ -24,12 +27,14 @@ class Column:
     device: str
     card: str
     scope: str
-    provenance: str
+    provenance: Provenance
     clock: str = "host"
     #: of published figures: the part of the publication
     source: str = ""
     #: letter of the conditions that it was measured under, where a report has several
     machine: str = ""
+    #: of imported figures: what tells these logs from others of the same tool and card
+    logs: str = ""
 
     @property
     def engine(self) -> str:
@@ -48,12 +53,16 @@ class Column:
         if self.asked_precision != self.precision:
             parts.append(f"(asked {self.asked_precision})")
         if self.provenance != "measured":
-            parts.append(f"{self.provenance} ({self.source})" if self.source else self.provenance)
-        if self.machine and any(
-            other.machine != self.machine and (other.label, other.card) == (self.label, self.card) for other in others
-        ):
+            parts.append(self.kind)
+        if self.machine and any(other.machine != self.machine and other.card == self.card for other in others):
             parts.append(f"({self.machine})")
         return " ".join(parts)
+
+    @property
+    def kind(self) -> str:
+        """How its figures were obtained, with the part of the publication or what tells the logs apart."""
+        which = self.source or self.logs
+        return f"{self.provenance} ({which})" if which else self.provenance
 
 
 def column_of(cell: CellRecord, machine: str = "") -> Column:
@@ -114,17 +123,26 @@ class ScopeTable:
         None unless both have one, may meet, and no verdict went against either. The interval is Welch's on the logs
         of the invocations' FPS, two at least on both sides.
         """
+        groups = self._may_compare(batch, above, below)
+        return _ratio(groups[0].rates(), groups[1].rates()) if groups else None
+
+    def measured_ratio(self, batch: int, above: Column, below: Column) -> Ratio | None:
+        """As `ratio`, of the FPS with all chips at work at once; None unless one side at least has these measured.
+
+        The other side may be derived where its card has one chip: nothing is multiplied then.
+        """
+        groups = self._may_compare(batch, above, below)
+        if not groups or not any(group.measured for group in groups):
+            return None
+        sides = [group.measured_rates() or (group.rates() if group.chips == 1 else []) for group in groups]
+        return _ratio(*sides) if all(sides) else None
+
+    def _may_compare(self, batch: int, above: Column, below: Column) -> tuple[Group, Group] | None:
+        """The two groups that a ratio is of, if there may be one."""
         mine, theirs = self.group(batch, above), self.group(batch, below)
         if not mine or not theirs or not mine.fps or not theirs.fps or not may_meet(above, below):
             return None
-        if self.left_out(batch, above, below):
-            return None
-        rates = mine.rates(), theirs.rates()
-        counts = len(rates[0]), len(rates[1])
-        if min(counts) < 2:
-            return Ratio(mine.fps.value / theirs.fps.value, None, None, counts)
-        interval = welch_log_ratio(*rates)
-        return Ratio(interval.estimate, interval.low, interval.high, counts)
+        return None if self.left_out(batch, above, below) else (mine, theirs)
 
     def left_out(self, batch: int, above: Column, below: Column) -> bool:
         """Whether both cells have a figure, and there is no ratio since a verdict went against one of them."""
@@ -132,10 +150,17 @@ class ScopeTable:
         groups = [group for group in pair if group is not None and group.fps]
         return len(groups) == 2 and not self.include_flagged and any(group.flagged for group in groups)
 
-    def mean_ratio(self, above: Column, below: Column) -> float | None:
-        """Geometric mean of the ratios over the batch sizes that have one."""
-        ratios = [ratio.value for batch in self.batches if (ratio := self.ratio(batch, above, below)) is not None]
-        return geometric_mean(ratios) if ratios else None
+    def ratios(self, above: Column, below: Column) -> dict[int, Ratio | None]:
+        """The ratio at every batch size of the table, None where there is none."""
+        return {batch: self.ratio(batch, above, below) for batch in self.batches}
+
+
+def _ratio(above: Sequence[float], below: Sequence[float]) -> Ratio:
+    counts = len(above), len(below)
+    if min(counts) < 2:
+        return Ratio(geometric_mean(above) / geometric_mean(below), None, None, counts)
+    interval = welch_log_ratio(above, below)
+    return Ratio(interval.estimate, interval.low, interval.high, counts)
 
 
 def may_meet(a: Column, b: Column) -> bool:
@@ -147,12 +172,15 @@ def may_meet(a: Column, b: Column) -> bool:
 
 def tables(runs: Sequence[Run], include_flagged: bool = False) -> list[ScopeTable]:
     """One table a workload and scope; scopes are never mixed in one column."""
-    placed = [(machine.letter, cell) for machine in machines(runs) for cell in machine.cells]
+    placed = [(column_of(cell, machine.letter), cell) for machine in machines(runs) for cell in machine.cells]
+    logs = different_logs(placed)
     found: dict[tuple[str, str], dict[tuple[int, Column], list[CellRecord]]] = {}
-    for letter, cell in placed:
+    for column, cell in placed:
         identity = cell.identity
+        if id(cell) in logs:
+            column = replace(column, logs=logs[id(cell)])
         table = found.setdefault((identity.workload, identity.scope), {})
-        table.setdefault((identity.batch, column_of(cell, letter)), []).append(cell)
+        table.setdefault((identity.batch, column), []).append(cell)
     return [
         ScopeTable(
             workload=workload,
@@ -170,13 +198,14 @@ def find_baseline(table: ScopeTable, name: str | None) -> Column | None:
     """The column that ratios are against.
 
     With a name: the column of exactly that label, else the first of that backend, else None. Without: the first with
-    a figure that no verdict went against, else the first with a figure.
+    a figure that no verdict went against, else the first with a figure; measured ones before those from elsewhere.
     """
     if name is not None:
         exact = [column for column in table.columns if column.label == name]
         same_backend = [column for column in table.columns if column.label.partition(":")[0] == name]
         return next(iter(exact + same_backend), None)
     with_figure = [column for column in table.columns if any(group.fps for group in table.of_column(column))]
+    with_figure.sort(key=lambda column: _TRUST.index(column.provenance))
     sound = [
         column for column in with_figure if any(group.fps and not group.flagged for group in table.of_column(column))
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,9 +19,12 @@ from bench.errors import ExitCode, UsageError
 from reports import frame, html, language, markdown, pictures, plots, store, terminal
 from reports.files import atomic_path
 from reports.page import Page, Request, UnknownBaseline
-from reports.ratios import Side
+from reports.ratios import Side, why_none
 from reports.records import Run
 from reports.roofline import CardLimits
+
+#: A column that every table of cells has had.
+_CSV_COLUMN = "provenance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class ReportOptions:
         if out is not None and out.suffix != ".md":
             raise UsageError(f"-o {out}: a report is a .md file (its HTML and plots lie beside it); name one.")
         return cls(
-            runs=given.runs, out=out, baseline=given.baseline and canonical_label(given.baseline), ratio=given.ratio,
+            runs=given.runs, out=out, baseline=given.baseline and _any_label(given.baseline), ratio=given.ratio,
             include_flagged=given.include_flagged, plots=not given.no_plots, language=given.lang,
         )  # fmt: skip
 
@@ -68,12 +72,23 @@ def canonical_label(text: str) -> str:
         raise UsageError(f"--baseline: {error}") from None
 
 
+def _any_label(text: str) -> str:
+    """As `canonical_label`; a name of no backend may be that of a tool whose logs were imported."""
+    try:
+        return canonical_label(text)
+    except UsageError:
+        return text
+
+
 def sides(text: str) -> tuple[Side, Side]:
     """`Ascend 310/T4` as the two sides of a ratio; cards may be named as people name them. Raises UsageError."""
     above, slash, below = (part.strip() for part in text.partition("/"))
     if not slash or not above or not below or "/" in below:
         raise UsageError(f'--ratio {text!r} is no ratio; write two cards or backends, such as "Ascend 310/T4".')
-    return _side(above), _side(below)
+    both = _side(above), _side(below)
+    if both[0].names & both[1].names:
+        raise UsageError(f"--ratio {text!r} names one thing twice; write two cards or backends that differ.")
+    return both
 
 
 def _side(text: str) -> Side:
@@ -98,22 +113,24 @@ def card_limits(runs: Sequence[Run]) -> dict[str, CardLimits]:
     }
 
 
-def write_report(page: Page, target: Target, with_plots: bool = True, words: str = "en") -> Path:
+def write_report(page: Page, target: Target, advice: str, with_plots: bool = True, words: str = "en") -> Path:
     """Write the report, its HTML, cells.csv and the plots, each whole or not at all; returns the report's path.
 
-    Raises UsageError, for an unknown baseline or a report that is not ours before anything is written.
+    `advice` is what to do where they cannot be written. Raises UsageError, for an unknown baseline or a file that is
+    not ours before anything is written.
     """
     folder, prefix = target.path.parent, target.prefix
-    web = target.path.with_suffix(".html")
+    web, table = target.path.with_suffix(".html"), folder / f"{prefix}cells.csv"
     try:
         names = (*plots.names(page, prefix), *pictures.names(page, prefix)) if with_plots else ()
         text = language.translate(markdown.render(page, [folder / name for name in names]), words)
-        for path in (target.path, web):
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in (target.path, web, table):
             _refuse_foreign(path)
         if with_plots:
             plots.draw(page, folder, prefix)
             pictures.draw(page, folder, prefix)
-        with atomic_path(folder / f"{prefix}cells.csv") as csv:
+        with atomic_path(table) as csv:
             frame.frame(page.runs).to_csv(csv, index=False)
         with atomic_path(target.path) as report:
             report.write_text(text, encoding="utf-8")
@@ -122,10 +139,7 @@ def write_report(page: Page, target: Target, with_plots: bool = True, words: str
     except UnknownBaseline as error:
         raise UsageError(str(error)) from None
     except OSError as error:
-        raise UsageError(
-            f"cannot write the report in {folder}: {error.strerror or error}; free some space, then run:"
-            f" python -m bench report {' '.join(page.request.sources)}"
-        ) from error
+        raise UsageError(f"cannot write the report in {folder}: {error.strerror or error}; {advice}") from error
     return target.path
 
 
@@ -136,7 +150,8 @@ def _refuse_foreign(path: Path) -> None:
     with path.open(encoding="utf-8", errors="replace") as file:
         first = file.readline(1000).rstrip()
     older = first.startswith("# ") and first.endswith(": latency and FPS per card")
-    if first != markdown.MARK and not older:
+    ours = _CSV_COLUMN in first.split(",") if path.suffix == ".csv" else first == markdown.MARK or older
+    if not ours:
         raise UsageError(f"{path} was not written by bench and is not overwritten; move it away, or the run file.")
 
 
@@ -144,7 +159,8 @@ def report_of_run(run: Run, folder: Path, baseline: str | None, include_flagged:
     """Write and show the report of one run in its own folder. Raises UsageError."""
     request = Request(baseline=baseline, include_flagged=include_flagged, limits=card_limits([run]))
     page = Page([run], request)
-    show(page, write_report(page, Target(folder / "report.md"), with_plots))
+    advice = f"free some space, then run: python -m bench report {shlex.quote(str(folder))}"
+    show(page, write_report(page, Target(folder / "report.md"), advice, with_plots))
 
 
 def show(page: Page, path: Path) -> None:
@@ -158,18 +174,26 @@ def show(page: Page, path: Path) -> None:
 
 
 def report(options: ReportOptions) -> int:
-    """Read all runs and write one report. Raises UsageError."""
+    """Read all runs and write one report. Raises UsageError, where there is nothing to compare after the writing."""
     found = read_runs(options.runs)
     ratio = sides(options.ratio) if options.ratio else None
+    target = _target(options)
     request = Request(
-        baseline=options.baseline, ratio=ratio, include_flagged=options.include_flagged,
-        sources=found.sources, notes=found.notes, limits=card_limits(found.runs),
+        baseline=options.baseline, ratio=ratio, include_flagged=options.include_flagged, notes=found.notes,
+        sources=tuple(_beside(source, target) for source in found.sources), limits=card_limits(found.runs),
     )  # fmt: skip
     page = Page(found.runs, request)
-    target = _target(options)
-    target.path.parent.mkdir(parents=True, exist_ok=True)
-    show(page, write_report(page, target, options.plots, options.language))
+    show(page, write_report(page, target, "name another file with -o.", options.plots, options.language))
+    if ratio and not page.comparable():
+        reasons = dict.fromkeys(why_none(table, *ratio) for table in page.tables)
+        raise UsageError(f"--ratio {options.ratio}: there is nothing to compare: {' '.join(reasons)}")
     return ExitCode.DONE
+
+
+def _beside(source: str, target: Target) -> str:
+    """The name of a run file that lies beside the report, else its path as it was given."""
+    path = Path(source)
+    return path.name if path.is_file() and path.resolve().parent == target.path.resolve().parent else source
 
 
 def _target(options: ReportOptions) -> Target:

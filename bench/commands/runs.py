@@ -12,6 +12,7 @@ from bench.errors import UsageError
 from bench.workloads.flops import stargan_flop_per_image
 from reports import published, store
 from reports.collection import collect, find_run_files
+from reports.logs import each_once
 from reports.records import Run
 
 RUN_FILE = "run.jsonl"
@@ -46,6 +47,7 @@ def read_runs(given: Sequence[str]) -> Found:
     paths = [Path(word) for word in given if not word.startswith(PUBLISHED)]
     runs: dict[str, Run] = {}
     notes: dict[str, None] = {}
+    sources: dict[str, None] = {}
     try:
         with_samples = _size(paths) <= _MOST_BYTES
         for word in given:
@@ -55,14 +57,25 @@ def read_runs(given: Sequence[str]) -> Found:
                 collection = collect([Path(word)], with_samples=with_samples)
                 several = collection.runs
                 notes |= dict.fromkeys(collection.warnings)
+                sources.setdefault(_source(Path(word)))
             for run in several:
-                runs.setdefault(run.run.id, run)
+                known = runs.setdefault(run.run.id, run)
+                if known is not run:
+                    notes[f"run {run.run.id} was given more than once; it is taken once."] = None
+                    # A copy that was made while the run was going on holds less of it.
+                    runs[run.run.id] = max(known, run, key=lambda copy: len(copy.cells))
     except store.RunFileError as error:
         raise UsageError(str(error)) from None
     if not with_samples:
         notes[_WITHOUT_SAMPLES] = None
-    sources = (path.name if path.is_file() else str(path) for path in map(store.run_file, paths))
-    return Found(list(runs.values()), tuple(sources), tuple(notes))
+    once, repeated = each_once(list(runs.values()))
+    return Found(once, tuple(sources), tuple(notes | dict.fromkeys(repeated)))
+
+
+def _source(path: Path) -> str:
+    """The run file that a path stands for; of a folder of runs the folder."""
+    file = store.run_file(path)
+    return str(file) if file.is_file() else f"{path}/"
 
 
 def _size(paths: Sequence[Path]) -> int:

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from reports.markdown.comparing import published, ratios, roofline
-from reports.markdown.context import environment, method, problems, title
-from reports.markdown.evidence import accuracy, every_cell, telemetry, verdicts
+from reports.markdown.context import method, problems, title
+from reports.markdown.environment import environment
+from reports.markdown.evidence import accuracy, every_cell, telemetry
 from reports.markdown.format import table_lines
 from reports.markdown.sources import sources
-from reports.markdown.speed import fps, latency, plots_of, throughput
+from reports.markdown.speed import fps, latency, plots_of
 from reports.markdown.strips import samples
+from reports.markdown.throughput import throughput
+from reports.markdown.verdicts import verdicts
 from reports.page import Page
 
 __all__ = ["MARK", "render", "table_lines"]

@@ -1,23 +1,21 @@
-"""What was run, where, what went wrong, and how the figures were obtained."""
+"""What was run, what went wrong, and how the figures were obtained."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from reports.host import conditions_in_words
-from reports.machines import Machine
+from reports.markdown.environment import engine, settings_of
 from reports.markdown.evidence import MOST_LISTED
-from reports.markdown.format import clean, code, table_lines
+from reports.markdown.format import clean, code, plain
 from reports.page import Page
-from reports.records import CellRecord, Failure, MeasureLimits, Run
+from reports.records import CellRecord, Failure, MeasureLimits, Run, WorkloadInfo
 
-#: Of many runs under one set of conditions so many commands and starts are told.
+#: Of many files so many are named.
 _MOST_TOLD = 5
 
 
 def title(page: Page) -> str:
-    lines = [f"# {clean(', '.join(page.workloads))}: latency and FPS per card", ""]
+    lines = [f"# {plain(', '.join(page.workloads))}: latency and FPS per card", ""]
     if page.simulated:
         lines += ["> **SIMULATED: some figures below come from a test double, not from a device.**", ""]
     for run in page.runs:
@@ -26,85 +24,49 @@ def title(page: Page) -> str:
                 f"> **Unfinished: {len(run.cells)} of {run.run.cells_planned} cells were measured"
                 f" before the run{_which(run, page)} was interrupted.**", "",
             ]  # fmt: skip
-    for name in ("model", "inputs", "reference"):
-        told = dict.fromkeys(text for run in page.runs if (text := getattr(run.run.workload, name)))
-        lines += [f"- {name.capitalize()}: {clean(text)}" for text in told]
-    notes = dict.fromkeys(note for run in page.runs for note in run.run.workload.notes)
-    lines += [f"- **Note:** {clean(note)}" for note in notes]
+    for form, of in _ABOUT:
+        lines += _told(page, form, of)
     return "\n".join(lines)
+
+
+#: What is told of every workload, and how.
+_ABOUT: tuple[tuple[str, Callable[[WorkloadInfo], Sequence[str]]], ...] = (
+    ("Model{}: {}", lambda workload: [workload.model]),
+    ("Inputs{}: {}", lambda workload: [workload.inputs]),
+    ("Reference{}: {}", lambda workload: [workload.reference]),
+    ("**Note{}:** {}", lambda workload: workload.notes),
+)
+
+
+def _told(page: Page, form: str, of: Callable[[WorkloadInfo], Sequence[str]]) -> list[str]:
+    """A line for every different text, with the runs that it is of unless it is of all."""
+    texts: dict[str, list[Run]] = {}
+    for run in page.runs:
+        for text in of(run.run.workload):
+            if text:
+                texts.setdefault(text, []).append(run)
+    lines = []
+    for text, runs in texts.items():
+        whose = page.whose(runs)
+        lines.append("- " + form.format(f" ({plain(whose)})" if whose else "", plain(text)))
+    return lines
 
 
 def _which(run: Run, page: Page) -> str:
     return f" of {run.run.started}" if len(page.runs) > 1 else ""
 
 
-def environment(page: Page) -> str:
-    """Where the figures were measured: a column for each set of conditions."""
-    machines = [machine for machine in page.machines if machine.runs[0].run.host is not None]
-    if not machines:
-        return ""
-    columns = [_machine(machine) for machine in machines]
-    names = list(dict.fromkeys(name for column in columns for name in column))
-    rows = [(name, *(column.get(name, "-") for column in columns)) for name in names]
-    header = ("", *(machine.letter for machine in machines))
-    width = len(machines)
-    return "## Environment\n\n" + table_lines(header, rows).replace("--:|" * width, ":--|" * width, 1)
-
-
-def _machine(machine: Machine) -> dict[str, str]:
-    first = machine.runs[0].run
-    host = first.host
-    if host is None:
-        return {}
-    memory = f"{host.memory_bytes / 2**30:.1f} GiB" if host.memory_bytes else "unknown"
-    commits = dict.fromkeys(
-        f"{git.commit[:12]}{' with uncommitted changes' if git.dirty else ''}"
-        for run in machine.runs
-        if (git := run.run.git)
-    )
-    cards = dict.fromkeys(f"{c.identity.card} ({c.identity.device}, {_chips(c)})" for c in machine.cells)
-    found = {
-        "Started": _some([run.run.started for run in machine.runs]),
-        "Host": f"{host.name}, {host.os}",
-        "CPU": f"{host.cpu}, {host.physical_cores} cores ({host.logical_cpus} logical CPUs) usable, {memory}",
-        "Cards": ", ".join(cards),
-    }
-    if first.conditions:
-        found["When it began"] = conditions_in_words(first.conditions)
-    resumed = [resumed.at for run in machine.runs for resumed in run.resumed]
-    if resumed:
-        found["Resumed"] = _some(resumed)
-    return found | {
-        "Python": host.python,
-        "Packages": ", ".join(f"{name} {version}" for name, version in first.packages.items()),
-        "Harness": ", ".join(commits) or "-",
-        "Command": _some([code(shlex.join(run.run.command)) for run in machine.runs]),
-    }
-
-
-def _some(texts: Sequence[str]) -> str:
-    """All of a few different texts; the first and the last of many."""
-    different = list(dict.fromkeys(texts))
-    if len(different) <= _MOST_TOLD:
-        return "; ".join(different)
-    return f"{different[0]} to {different[-1]} ({len(different)} of them)"
-
-
-def _chips(cell: CellRecord) -> str:
-    return "1 chip" if cell.chips == 1 else f"{cell.chips} chips"
-
-
 def problems(page: Page) -> str:
     """What went wrong, and what a reader would otherwise stumble over."""
     lines = [
-        f"- {code(skipped.backend)} was not measured{_which(run, page)}: {skipped.reason}"
+        f"- {code(skipped.backend)} was not measured{_which(run, page)}: {plain(skipped.reason)}"
         for run in page.runs
         for skipped in run.run.skipped
     ]
     for cell in page.cells:
-        lines += _of_cell(cell, page.name(cell))
+        lines += _of_cell(cell, plain(page.name(cell)))
     warnings = [warning for run in page.runs for warning in run.warnings]
-    lines += [f"- {warning}" for warning in dict.fromkeys([*warnings, *page.request.notes])]
+    lines += [f"- {plain(warning)}" for warning in dict.fromkeys([*warnings, *page.request.notes])]
     more = len(lines) - MOST_LISTED
     if more > 0:
         lines = [*lines[:MOST_LISTED], f"- and {more} more lines like these."]
@@ -114,7 +76,7 @@ def problems(page: Page) -> str:
 def _of_cell(cell: CellRecord, name: str) -> list[str]:
     lines = []
     if cell.failure:
-        lines.append(f"- {name} failed in phase '{cell.failure.phase}': {cell.failure.message}")
+        lines.append(f"- {name} failed in phase '{cell.failure.phase}': {plain(cell.failure.message)}")
         lines += _tail(cell.failure)
     elif cell.status == "wrong":
         lines.append(f"- {name}: the outputs are wrong, so it has no speed.")
@@ -129,7 +91,7 @@ def _of_cell(cell: CellRecord, name: str) -> list[str]:
         )
     failed = cell.throughput_failure
     if failed:
-        lines.append(f"- {name}: no measured throughput, failed in phase '{failed.phase}': {failed.message}")
+        lines.append(f"- {name}: no measured throughput, failed in phase '{failed.phase}': {plain(failed.message)}")
         lines += _tail(failed)
     if samples and samples.discarded_blocks:
         lines.append(
@@ -137,7 +99,7 @@ def _of_cell(cell: CellRecord, name: str) -> list[str]:
             " the device's clock was under 75 % of its nominal one."
         )
     if "aftermath" in cell.session:
-        lines.append(f"- {name}: {cell.session['aftermath']}.")
+        lines.append(f"- {name}: {plain(cell.session['aftermath'])}.")
     return lines
 
 
@@ -157,12 +119,13 @@ def method(page: Page) -> str:
     if not measured:
         return ""
     shares = [cell.samples.overhead_ns for cell in measured if cell.samples and cell.samples.overhead_ns is not None]
-    overhead = f"{min(shares):.0f} to {max(shares):.0f} ns" if shares else "-"
+    least, most = (f"{min(shares):.0f}", f"{max(shares):.0f}") if shares else ("-", "-")
+    overhead = f"{least if least == most else f'{least} to {most}'} ns"
     settings: dict[str, None] = {}
     for cell in measured:
         if cell.session:
-            text = ", ".join(f"{key}: {value}" for key, value in cell.session.items())
-            settings.setdefault(f"{cell.identity.label()} on {cell.identity.device}, {cell.identity.precision}: {text}")
+            letter = page.letter(cell)
+            settings.setdefault(f"{engine(cell)}{f' ({letter})' if letter else ''}: {settings_of(cell)}")
     told = list(dict.fromkeys(_stopping(run.run.limits) for run in page.runs if run.run.host is not None))
     kept = ", ".join(map(code, page.request.sources[:_MOST_TOLD]))
     if len(page.request.sources) > _MOST_TOLD:
@@ -179,12 +142,24 @@ def method(page: Page) -> str:
         *told,
         "- Steady: the start is cut off where that makes the mean more certain (MSER-5); what is left must be at least"
         " half of the samples, and the medians of its quarters must lie within 2 % of each other.",
-        "- Intervals cover the true value in 95 of 100 cases; the median's by order statistics of as many samples as"
-        " the autocorrelation leaves, the mean's by batch means.",
+        "- Intervals cover the true value in 95 of 100 cases. Within one process: the median's by order statistics of"
+        " as many samples as the autocorrelation leaves, the mean's by batch means. Between processes: Student's t on"
+        " the logarithms of their figures, Welch's for ratios.",
+        *_invocations(page),
         f"- Provenance: measured by this harness, unless a column says otherwise. Every sample is in {kept}.",
-        *[f"- {clean(text)}" for text in list(settings)[:MOST_LISTED]],
+        *[f"- {plain(text)}" for text in list(settings)[:MOST_LISTED]],
     ]
     return "\n".join(lines)
+
+
+def _invocations(page: Page) -> list[str]:
+    """What made cells of several runs invocations of one another."""
+    if not any(len(machine.runs) > 1 for machine in page.machines if machine.runs[0].run.host is not None):
+        return []
+    return [
+        "- Cells of several runs count as invocations of one another where the machine, the CPUs that it lets a process"
+        " use, versions, driver, settings, model and inputs are the same; else they have letters of their own."
+    ]
 
 
 def _stopping(limits: MeasureLimits | None) -> str:

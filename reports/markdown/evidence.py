@@ -1,138 +1,40 @@
-"""Why the figures may be believed, or not: verdicts, statistics of every cell, accuracy, telemetry."""
+"""Why the figures may be believed, or not: statistics of every cell, accuracy, telemetry."""
 
 from __future__ import annotations
 
-from reports import flags
+from reports.digits import significant
 from reports.host import activity_in_words
-from reports.markdown.format import clean, number, plus_minus, table_lines
+from reports.markdown.format import NOTHING, number, plain, plus_minus, table_lines
 from reports.page import Page
 from reports.records import CellRecord, DeviceReading, OutputAccuracy, Telemetry
 
 _GIB = 2**30
 _MIB = 2**20
 _IDLE = "before/after only"
-#: From here on what others did is told beside the verdicts.
-_BUSY_CORES = 0.5
-_BUSY_STEAL = 0.05
 #: Beyond so many cells nobody reads a list of them; `cells.csv` has all.
 MOST_LISTED = 120
-_MOST_FLAGGED = 40
-
-
-def verdicts(page: Page) -> str:
-    """How many cells hold up, and what speaks against the others, in words."""
-    measured = [cell for cell in page.cells if cell.status == "ok" and cell.provenance in ("measured", "simulated")]
-    others = [cell for cell in page.cells if cell.status == "ok" and cell.provenance not in ("measured", "simulated")]
-    if not measured and not others:
-        return ""
-    checked = [cell for cell in measured if cell.flags]
-    flagged = [cell for cell in checked if flags.short(cell)]
-    unsteady = [cell for cell in others if flags.short(cell)]
-    old = flags.unchecked(page.runs)
-    paragraphs = [
-        "## Verdicts", _headline(page, checked, flagged), f"⚠ {old}" if old else "", _elsewhere(others),
-        _noise(measured),
-    ]  # fmt: skip
-    flagged += unsteady
-    if flagged or old:
-        paragraphs.append(
-            "Flagged cells (⚠) are in the ratios below only because `--include-flagged` was given."
-            if page.request.include_flagged
-            else "The figures of flagged cells (⚠) are shown, but left out of ratios."
-        )
-    if flagged:
-        paragraphs[-1] += " What speaks against these cells:"
-        lines = [
-            f"- ⚠ {clean(page.name(cell))}: {clean('; '.join(flags.in_words(cell)))}."
-            for cell in flagged[:_MOST_FLAGGED]
-        ]
-        if len(flagged) > _MOST_FLAGGED:
-            lines.append(f"- ⚠ and {len(flagged) - _MOST_FLAGGED} more: see the column flags of the CSV file.")
-        paragraphs.append("\n".join(lines))
-    if any(cell.flags and not (cell.flags.converged and cell.flags.steady) for cell in checked):
-        paragraphs.append("More time (`--max-time`) or a quieter machine makes intervals narrower.")
-    return "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
-
-
-def _elsewhere(others: list[CellRecord]) -> str:
-    """One sentence on figures that this harness did not measure."""
-    if not others:
-        return ""
-    imported = sum(cell.provenance == "imported" for cell in others)
-    published = len(others) - imported
-    kinds = [
-        f"{count} {'figure is' if count == 1 else 'figures are'} {what}"
-        for count, what in ((imported, "imported from other tools' logs"), (published, "published ones"))
-        if count
-    ]
-    return (
-        f"{' and '.join(kinds).capitalize()}: this harness measured none of these, and nothing shows that the outputs"
-        " behind them were right."
-    )
-
-
-def _headline(page: Page, checked: list[CellRecord], flagged: list[CellRecord]) -> str:
-    """How many of the checked cells hold up, claiming only what was found out about them."""
-    if not checked:
-        return ""
-    total, good = len(checked), len(checked) - len(flagged)
-    sound = [cell for cell in checked if not flags.short(cell)]
-    unknown = sum(1 for cell in sound if cell.flags and cell.flags.throttled is None)
-    held = "" if unknown else "not held back, "
-    widths = {run.run.limits.half_width for run in page.runs if run.run.limits} or {0.01}
-    known = f"±{max(widths) * 100:g} %"
-    claims = f"steady, the median known to {known}, {held}run where asked to, outputs right"
-    if not good:
-        none = (
-            "The one measured cell does not hold up" if total == 1 else f"None of the {total} measured cells holds up"
-        )
-        return f"**{none}**. Holding up means: {claims}."
-    if good == total:
-        count = "The one measured cell holds up" if total == 1 else f"All {total} measured cells hold up"
-    else:
-        count = f"{good} of {total} measured cells {'holds' if good == 1 else 'hold'} up"
-    text = f"**{count}**: {claims}."
-    if not unknown:
-        return text
-    if unknown == good:
-        return text + (" Whether it was throttled is not known" + (f" for any of these {good}." if good > 1 else "."))
-    return f"{text} Whether it was throttled is not known for {unknown} of them; the others were not held back."
-
-
-def _noise(measured: list[CellRecord]) -> str:
-    """One sentence about cells that shared the machine; no verdict, but a reader should see it beside them."""
-    activities = [cell.telemetry.activity for cell in measured if cell.telemetry and cell.telemetry.activity]
-    cores = [a.other_cores for a in activities if a.other_cores is not None and a.other_cores > _BUSY_CORES]
-    steal = [a.steal_share for a in activities if a.steal_share is not None and a.steal_share > _BUSY_STEAL]
-    parts = []
-    if cores:
-        parts.append(f"during {_cells(cores)} others used more than half a core (up to {max(cores):.1f})")
-    if steal:
-        parts.append(f"during {_cells(steal)} the hypervisor took more than 5 % of the time (up to {max(steal):.0%})")
-    return f"Not a quiet machine: {', '.join(parts)}; see Telemetry." if parts else ""
-
-
-def _cells(values: list[float]) -> str:
-    return "1 cell" if len(values) == 1 else f"{len(values)} cells"
 
 
 def every_cell(page: Page) -> str:
     """The statistics of every cell, for readers who check."""
     rows = []
-    for cell in page.cells if len(page.cells) <= MOST_LISTED else ():
+    told = [cell for cell in page.cells if cell.status == "ok" and cell.latency]
+    if len(told) > MOST_LISTED:
+        return f"## Every cell\n\n{len(told)} cells are too many to be listed here: the CSV file has a row for each."
+    for cell in told:
         figures = cell.latency
-        if cell.status != "ok" or figures is None:
+        if figures is None:
             continue
         interval = "-"
         if figures.median_low_ms is not None and figures.median_high_ms is not None:
-            interval = f"{figures.median_low_ms:.4g} to {figures.median_high_ms:.4g}"
+            interval = f"{significant(figures.median_low_ms)} to {significant(figures.median_high_ms)}"
         spread = plus_minus(figures.mean_low_ms, figures.mean_high_ms, figures.mean_ms, figures.mean_optimistic)
-        mean = f"{figures.mean_ms:.4g}{spread}"
+        mean = f"{significant(figures.mean_ms)}{spread}"
         rows.append(
             (
-                page.name(cell), f"{figures.median_ms:.4g}", interval, mean, f"{figures.best_ms:.4g}",
-                number(figures.p90_ms, "{:.4g}"), number(figures.p95_ms, "{:.4g}"), number(figures.p99_ms, "{:.4g}"),
-                number(figures.p99_upper99_ms, "{:.4g}"), str(figures.count),
+                plain(page.name(cell)), significant(figures.median_ms), interval, mean, significant(figures.best_ms),
+                *map(_or_nothing, (figures.p90_ms, figures.p95_ms, figures.p99_ms, figures.p99_upper99_ms)),
+                str(figures.count),
                 number(figures.effective_count, "{:.0f}"), str(figures.cut),
                 f"{figures.outliers_mild} / {figures.outliers_severe}",
             )
@@ -151,12 +53,18 @@ def every_cell(page: Page) -> str:
     )
 
 
+def _or_nothing(value: float | None) -> str:
+    return NOTHING if value is None else significant(value)
+
+
 def accuracy(page: Page) -> str:
     """Every output against the reference; of very many only those that are wrong."""
     judged = [(cell, output) for cell in page.cells for output in cell.accuracy]
-    total = len(judged)
+    total, wrong = len(judged), 0
     if total > MOST_LISTED:
-        judged = [(cell, output) for cell, output in judged if not output.passed][:MOST_LISTED]
+        judged = [(cell, output) for cell, output in judged if not output.passed]
+        wrong = len(judged)
+        judged = judged[:MOST_LISTED]
         if not judged:
             return f"## Accuracy\n\nAll {total} outputs passed; the CSV file has their figures."
     if not judged:
@@ -165,10 +73,10 @@ def accuracy(page: Page) -> str:
     header = ["Cell", "Executed precision", "Output", "Verdict", "max abs", "PSNR (dB)", "cosine"]
     rows = [
         [
-            page.name(cell),
+            plain(page.name(cell)),
             cell.identity.precision,
-            output.output,
-            "passed" if output.passed else f"**wrong**: {output.reason}",
+            plain(output.output),
+            "passed" if output.passed else f"**wrong**: {plain(output.reason)}",
             number(output.max_abs, "{:.2e}"),
             "equal" if output.max_abs == 0 else number(output.psnr_db, "{:.1f}"),
             number(output.cosine, "{:.7f}"),
@@ -179,11 +87,12 @@ def accuracy(page: Page) -> str:
     thresholds = dict.fromkeys(f"{cell.identity.precision}: {output.threshold}" for cell, output in judged)
     references = dict.fromkeys(run.run.workload.reference for run in page.runs if run.run.workload.reference)
     text = (
-        f"## Accuracy\n\nOutputs against the reference ({clean('; '.join(references))}), checked before and after"
-        f" measuring. Thresholds: {clean('; '.join(thresholds))}.\n\n"
+        f"## Accuracy\n\nOutputs against the reference ({plain('; '.join(references))}), checked before and after"
+        f" measuring. Thresholds: {plain('; '.join(thresholds))}.\n\n"
     )
     if total > len(judged):
-        text += f"Of {total} outputs these are wrong:\n\n"
+        these = "these" if wrong == len(judged) else f"{wrong}"
+        text += f"Of {total} outputs {these} are wrong{'' if wrong == len(judged) else ', the first of them'}:\n\n"
     if by_image:
         header += ["SSIM, lowest", "Changed pixels", "Worst image"]
         text += (
@@ -208,10 +117,10 @@ def telemetry(page: Page) -> str:
     header = ("Cell", "Host meanwhile", "Peak memory", "Device clock (MHz)", "Power (W)", "Temperature (°C)",
               "Device memory", "Energy per image (J)")  # fmt: skip
     missing = dict.fromkeys(
-        f"- {clean(f'{cell.identity.device}: {telemetry.missing}')}." for cell, telemetry in seen if telemetry.missing
+        f"- {plain(f'{cell.identity.device}: {telemetry.missing}')}." for cell, telemetry in seen if telemetry.missing
     )
     sources = dict.fromkeys(
-        f"- {cell.identity.device}: {clean(telemetry.source)}, driver {clean(telemetry.driver) or 'unknown'}."
+        f"- {plain(f'{cell.identity.device}: {telemetry.source}')}, driver {plain(telemetry.driver) or 'unknown'}."
         for cell, telemetry in seen
         if telemetry.source
     )
@@ -228,7 +137,7 @@ def _telemetry_row(page: Page, cell: CellRecord, telemetry: Telemetry) -> tuple[
     memory = telemetry.peak_memory_bytes
     device_memory = telemetry.device_memory_bytes
     return (
-        page.name(cell),
+        plain(page.name(cell)),
         host or "-",
         f"{memory / _GIB:.2f} GiB" if memory else "-",
         _range(telemetry.readings, "clock_mhz"),

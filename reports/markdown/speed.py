@@ -1,28 +1,44 @@
-"""Latency and FPS per card: a row a batch size, a column an engine; the throughput of whole cards."""
+"""Latency and FPS per card: a row a batch size, a column an engine; a wide table lies on its side."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from reports.digits import fps_digits, half_width, percent, significant, times
 from reports.groups import Figure, Group
-from reports.markdown.format import clean, number, plus_minus, table_lines
+from reports.markdown.format import (
+    NOTHING,
+    batch_table,
+    is_long,
+    plain,
+    plus_minus,
+    table_lines,
+    without_nothing,
+)
 from reports.page import Page
 from reports.pictures import is_strip
-from reports.ratios import inequalities, told_once
-from reports.table import Column, Ratio, ScopeTable
+from reports.ratios import Pair, inequalities, told_once
+from reports.statistics import geometric_mean
+from reports.table import ENOUGH_INVOCATIONS, Column, Ratio, ScopeTable
+
+MEAN = "geometric mean"
 
 
 def heading(page: Page, what: str, table: ScopeTable) -> str:
     """`## what (scope)`, with the workload's name where there are several."""
-    workload = f"{clean(table.workload)}, " if len(page.workloads) > 1 else ""
+    workload = f"{plain(table.workload)}, " if len(page.workloads) > 1 else ""
     return f"## {what} ({workload}{table.scope})"
 
 
 def titles(table: ScopeTable) -> list[str]:
-    return [column.title(table.columns) for column in table.columns]
+    return [title(column, table) for column in table.columns]
+
+
+def title(column: Column, table: ScopeTable) -> str:
+    return plain(column.title(table.columns))
 
 
 def latency(page: Page, table: ScopeTable) -> str:
@@ -30,72 +46,142 @@ def latency(page: Page, table: ScopeTable) -> str:
         [str(batch), *(_latency_cell(table.group(batch, column)) for column in table.columns)]
         for batch in table.batches
     ]
-    if all(text == "-" for row in rows for text in row[1:]):
+    if all(text == NOTHING for row in rows for text in row[1:]):
         return ""
     text = (
         f"{heading(page, 'Latency', table)}\n\n"
-        "Milliseconds for one batch on one chip: median, half the width of its 95 % interval, number of samples; then"
-        " p99 where there are samples enough for one. ⚠ marks what the verdicts above say."
+        "Milliseconds for one batch on one chip: the median, ± half the width of its 95 % interval."
     )
-    if any(len(group.cells) > 1 for group in table.groups.values()):
+    if any("n=" in part for row in rows for part in row):
         text += (
-            " Where a cell was measured in several processes (×K): the geometric mean of their medians, and the"
-            " interval from the spread between processes."
+            " *n*: samples of one process; the interval is that within this process, and does not tell how much another"
+            " one would differ. p99 where there are samples enough for it."
         )
+    if any(", ×" in part for row in rows for part in row):
+        text += (
+            " *×K*: the geometric mean over the medians of K processes, with the interval from the spread between them."
+        )
+    text += _left_out(table)
+    if any("⚠" in part for row in rows for part in row):
+        text += " ⚠ marks what the verdicts above say."
     if any("(mean" in part for row in rows for part in row):
         text += " *(mean)*: no median is told."
-    return text + "\n\n" + table_lines(("Batch size", *titles(table)), rows)
+    return text + "\n\n" + batch_table(*without_nothing(("Batch size", *titles(table)), rows))
+
+
+def _left_out(table: ScopeTable) -> str:
+    if not any(group.left_out for group in table.groups.values()):
+        return ""
+    return " *of N*: the others of N invocations are not counted, since a verdict went against them."
 
 
 def _latency_cell(group: Group | None) -> str:
     if group is None:
-        return "-"
+        return NOTHING
     if group.status != "ok":
         return group.status
     middle, single = group.median, group.single
     if middle is None:
-        return f"{group.mean.value:.4g} (mean)" if group.mean else "-"
-    text = f"{middle.value:.4g}"
+        return f"{significant(group.mean.value)} (mean)" if group.mean else NOTHING
+    text = significant(middle.value)
     own = single.latency if single else None
     if own:
         half = own.relative_half_width
-        text += f" ±{half:.1%}" if half is not None else " ±? (too few samples)"
-        text += f", n={own.count}" + (f", p99 {own.p99_ms:.4g}" if own.p99_ms is not None else "")
+        text += f" ±{half_width(half)}" if half is not None else " ±? (too few samples)"
+        text += f", n={own.count}" + (f", p99 {significant(own.p99_ms)}" if own.p99_ms is not None else "")
     elif single is None:
-        text += f"{plus_minus(middle.low, middle.high, middle.value)}, ×{middle.invocations}"
+        text += f"{plus_minus(middle.low, middle.high, middle.value)}, {times(group, middle)}"
     elif single.stated and "99" in single.stated.percentiles_ms:
-        text += f", p99 {single.stated.percentiles_ms['99']:.4g}"
+        text += f", p99 {significant(single.stated.percentiles_ms['99'])}"
     return text + (f" ⚠ {', '.join(group.against)}" if group.against else "")
 
 
 def fps(page: Page, table: ScopeTable) -> str:
     """FPS per card, and their ratios to the baseline where ratios are to one."""
     pairs = [] if page.request.ratio else page.pairs(table)
-    rows = []
-    for batch in table.batches:
-        row = [str(batch)] + [_fps_cell(table.group(batch, column)) for column in table.columns]
-        row += [ratio_text(table.ratio(batch, pair.above, pair.below)) for pair in pairs]
-        rows.append(row)
-    if pairs:
-        means = ["-" if mean is None else percent(mean) for mean in (table.mean_ratio(p.above, p.below) for p in pairs)]
-        rows.append(["geometric mean", *[""] * len(table.columns), *means])
-    stated = any(group.first.fps_basis == "stated" for group in table.groups.values())
-    text = (
-        f"{heading(page, 'FPS per card', table)}\n\n"
-        "Images a second, *derived*: chips × batch size × 1000 / mean latency in ms of one chip, with half the width of"
-        " the mean's 95 % interval."
+    header = ["Batch size", *titles(table)]
+    figures = [[str(batch), *(_fps_cell(table.group(batch, col)) for col in table.columns)] for batch in table.batches]
+    text = "\n\n".join(
+        (heading(page, "FPS per card", table), _explained(table), _with_ratios(table, pairs, header, figures))
     )
-    if stated:
-        text += " *(stated)*: as its source gives it, with no latency to check it by."
-    header = ("Batch size", *titles(table), *(pair.title(table.columns) for pair in pairs))
-    text += "\n\n" + table_lines(header, rows)
-    if any("(optimistic)" in part for row in rows for part in row):
+    if any("(optimistic)" in part for row in figures for part in row):
         text += "\n\n*(optimistic)*: too few samples for the interval to be safe; it may be wider."
     if any(table.left_out(batch, pair.above, pair.below) for batch in table.batches for pair in pairs):
         text += "\n\n" + LEFT_OUT
+    if note := interval_note([table.ratio(batch, pair.above, pair.below) for pair in pairs for batch in table.batches]):
+        text += f"\n\n{note}"
     unequal = {pair: inequalities(table, pair) for pair in pairs}
-    for note in told_once(unequal, table.columns):
-        text += f"\n\n⚠ {clean(note)}"
+    for note in told_once(unequal, lambda several: ", ".join(pair.above.title(table.columns) for pair in several)):
+        text += f"\n\n⚠ {plain(note)}"
+    return text
+
+
+def _explained(table: ScopeTable) -> str:
+    """What the figures are, and what their intervals tell."""
+    groups = [group for group in table.groups.values() if group.fps]
+    text = "Images a second, *derived*: chips × batch size × 1000 / mean latency in ms of one chip"
+    within = any(group.fps and group.fps.invocations == 1 and group.fps.low is not None for group in groups)
+    between = any(group.fps and group.fps.invocations > 1 for group in groups)
+    text += "; ± half the width of the 95 % interval." if within or between else "."
+    if within:
+        text += (
+            " Without *×* that is the mean's within one process, and does not tell how much another one would differ."
+        )
+    if between:
+        text += " *×K*: the geometric mean over K processes, with the interval from the spread between them."
+    text += _left_out(table)
+    if any(group.first.fps_basis == "stated" for group in groups):
+        text += " *(stated)*: as its source gives it, with no latency to check it by."
+    return text
+
+
+def _with_ratios(table: ScopeTable, pairs: Sequence[Pair], header: list[str], figures: list[list[str]]) -> str:
+    """FPS and ratios in one table, or in two where one would be too wide."""
+    if not pairs:
+        return batch_table(header, figures)
+    ratios = [
+        [str(batch), *(ratio_text(table.ratio(batch, pair.above, pair.below)) for pair in pairs)]
+        for batch in table.batches
+    ]
+    ratios.append([MEAN, *(mean_text(table.ratios(pair.above, pair.below)) for pair in pairs)])
+    both = [*header, *(plain(pair.title(table.columns)) for pair in pairs)]
+    if not is_long(both):
+        lines = [*figures, [MEAN, *[""] * len(table.columns)]]
+        return table_lines(both, [[*left, *right[1:]] for left, right in zip(lines, ratios, strict=True)])
+    above = ["Batch size", *(title(pair.above, table) for pair in pairs)]
+    return (
+        f"{batch_table(header, figures)}\n\nThe same over the FPS of {title(pairs[0].below, table)}:\n\n"
+        + batch_table(above, ratios)
+    )
+
+
+def mean_text(ratios: Mapping[int, Ratio | None]) -> str:
+    """Geometric mean of ratios by batch size, with the batch sizes that it is over where these are not all."""
+    told = {batch: ratio.value for batch, ratio in ratios.items() if ratio is not None}
+    if not told:
+        return NOTHING
+    over = f" (bs {', '.join(map(str, told))})" if len(told) < len(ratios) else ""
+    return percent(geometric_mean(list(told.values()))) + over
+
+
+def interval_note(ratios: Sequence[Ratio | None]) -> str:
+    """Where the intervals of these ratios come from, or why there is none; empty where there are no ratios."""
+    told = [ratio for ratio in ratios if ratio is not None]
+    if not told:
+        return ""
+    without = sum(ratio.low is None for ratio in told)
+    missing = (
+        "it takes at least two invocations, each in a process of its own, on both sides"
+        f" (`--invocations {ENOUGH_INVOCATIONS}`, or that many logs); how much these figures differ from one process to"
+        " the next is not known."
+    )
+    if without == len(told):
+        return f"The ratios have no interval: {missing}"
+    text = "In brackets the 95 % interval of a ratio, from the spread between invocations (Welch, on logarithms)."
+    if without:
+        text += f" A ratio without one has none: {missing}"
+    if any(ratio.low is not None and min(ratio.invocations) < ENOUGH_INVOCATIONS for ratio in told):
+        text += f" Some sides have fewer than {ENOUGH_INVOCATIONS} invocations: their intervals rest on little."
     return text
 
 
@@ -108,20 +194,17 @@ LEFT_OUT = (
 def ratio_text(ratio: Ratio | None) -> str:
     """A ratio with its interval where it has one."""
     if ratio is None:
-        return "-"
+        return NOTHING
     if ratio.low is None or ratio.high is None:
         return percent(ratio.value)
     return f"{percent(ratio.value)} ({percent(ratio.low)} to {percent(ratio.high)})"
 
 
-def percent(share: float) -> str:
-    """Four digits, as people print ratios of cards: 98.79%, 101.4%."""
-    return f"{100 * share:#.4g}%"
-
-
 def _fps_cell(group: Group | None) -> str:
-    if group is None or group.fps is None:
-        return "-"
+    if group is None:
+        return NOTHING
+    if group.fps is None:
+        return group.status if group.status != "ok" else NOTHING
     return fps_text(group, group.fps) + (" ⚠" if group.against else "")
 
 
@@ -129,77 +212,23 @@ def fps_text(group: Group, figure: Figure) -> str:
     """FPS per card with what is known of its spread."""
     own = group.single.latency if group.single else None
     spread = plus_minus(figure.low, figure.high, figure.value, own is not None and own.mean_optimistic)
-    several = f", ×{figure.invocations}" if figure.invocations > 1 else ""
+    several = f", {times(group, figure)}" if figure.invocations > 1 or group.left_out else ""
     stated = " (stated)" if group.first.fps_basis == "stated" else ""
-    digits = "{:.6g}" if group.first.provenance in ("imported", "published") else "{:.4g}"
-    return digits.format(figure.value) + spread + several + stated
-
-
-def throughput(page: Page, table: ScopeTable) -> str:
-    """FPS with all chips and streams at work at once, where that was measured."""
-    rows = []
-    problems = []
-    queueing = optimistic = relative = False
-    for column, batch, group in ((c, b, table.group(b, c)) for c in table.columns for b in table.batches):
-        for cell in group.cells if group else ():
-            together = cell.throughput
-            if together is None:
-                continue
-            against = bool(group and group.against)
-            queueing |= together.queueing
-            optimistic |= together.optimistic
-            relative |= against
-            if together.flags:
-                problems.append(f"- ⚠ {clean(page.name(cell))}, all at once: {clean('; '.join(together.flags))}.")
-            half = plus_minus(together.fps_low, together.fps_high, together.fps, together.optimistic)
-            each = [worker.fps for worker in together.workers]
-            rows.append(
-                (
-                    _row_name(column, table, batch, cell.invocation), str(together.chips), str(together.streams),
-                    f"{together.fps:.4g}{half}" + (" ⚠" if together.flags else ""),
-                    number(together.fps_per_card, "{:.4g}"),
-                    number(cell.fps_per_card, "{:.4g}") + (" ⚠" if against else ""),
-                    f"{together.efficiency:.1%}" + (" ⚠" if against or together.flags else ""),
-                    f"{min(each):.4g} to {max(each):.4g}", f"{together.window_s:.1f}",
-                    f"{together.median_latency_ms:.4g}" + (" (with queueing)" if together.queueing else ""),
-                )
-            )  # fmt: skip
-    if not rows:
-        return ""
-    header = ("Cell", "Chips", "Streams", "FPS of all", "FPS per card, measured", "derived", "Efficiency", "By worker",
-              "Window (s)", "Median latency (ms)")  # fmt: skip
-    text = (
-        f"{heading(page, 'Throughput, measured', table)}\n\n"
-        "Every worker in a process of its own, one start for all; images are counted over the window in which all were"
-        " at work. Efficiency: FPS of all over the number of chips times what one chip gave alone. A stream is one more"
-        " request in flight on a chip; on the CPU it is one more worker, on cores of its own.\n\n"
-        + table_lines(header, rows)
-    )
-    if optimistic:
-        text += "\n\n*(optimistic)*: the window is too short for the interval to be safe; it may be wider."
-    if relative:
-        text += (
-            "\n\n⚠ at *derived*: a verdict above went against what one chip gave alone, and the efficiency is relative"
-            " to that."
-        )
-    if problems:
-        text += "\n\nWhat was seen meanwhile that speaks against a figure:\n\n" + "\n".join(problems)
-    if queueing:
-        text += (
-            "\n\nWith several requests in flight a latency includes the wait for the others; it must not be compared"
-            " with the latencies above."
-        )
-    return text
-
-
-def _row_name(column: Column, table: ScopeTable, batch: int, invocation: int) -> str:
-    return f"{column.title(table.columns)} bs{batch}" + (f" #{invocation + 1}" if invocation else "")
+    return fps_digits(group, figure.value) + spread + several + stated
 
 
 def plots_of(table: ScopeTable, plots: Sequence[Path], page: Page) -> str:
     """Links to the plots of this table: files named `<anything><workload and scope>-<kind>.png`."""
-    stem = page.stem(table)
-    found = [
-        (path, re.search(rf"(?:^|-){re.escape(stem)}-([a-z]+)$", path.stem)) for path in plots if not is_strip(path)
-    ]
-    return "\n\n".join(f"![{table.scope}: {kind[1]}]({quote(path.name)})" for path, kind in found if kind)
+    found = [(path, _kind(path, page)) for path in plots if not is_strip(path)]
+    return "\n\n".join(
+        f"![{table.scope}: {kind}]({quote(path.name)})" for path, (stem, kind) in found if stem == page.stem(table)
+    )
+
+
+def _kind(path: Path, page: Page) -> tuple[str, str]:
+    """Stem and kind of a plot; where one table's name ends as another's is, the longer one is meant."""
+    stems = sorted((page.stem(table) for table in page.tables), key=len, reverse=True)
+    for stem in stems:
+        if match := re.search(rf"(?:^|-){re.escape(stem)}-([a-z]+)$", path.stem):
+            return stem, match[1]
+    return "", ""

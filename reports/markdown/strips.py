@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -21,5 +22,11 @@ def samples(page: Page, plots: Sequence[Path]) -> str:
         "The first samples: inputs, the reference's outputs, and those of every backend at its largest batch size,"
         " as they were when last checked."
         + (" Those in red are wrong." if wrong else "")
-        + "".join(f"\n\n![samples of translated pictures]({quote(path.name)})" for path in strips)
+        + "".join(f"\n\n![samples of translated pictures{_whose(path)}]({quote(path.name)})" for path in strips)
     )
+
+
+def _whose(path: Path) -> str:
+    """` (B)` for the pictures of one of several machines."""
+    found = re.search(r"pictures-([A-Z]+)(-\d+)?\.png$", path.name)
+    return f" ({found[1]})" if found else ""

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.files import atomic_path
+from reports.fonts import every_script
 from reports.page import Page
-from reports.plots import batches, samples
+from reports.plots import batches, panels, samples
 from reports.table import ScopeTable
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ Draw = Callable[[Page, ScopeTable], "Figure"]
 _KINDS: dict[str, tuple[Callable[[Page, ScopeTable], bool], Draw]] = {
     "latency": (batches.has_latency, batches.latency),
     "fps": (batches.has_fps, batches.fps),
-    "ratio": (batches.has_ratio, batches.ratio),
+    "ratio": (panels.has_ratio, panels.ratio),
     "distribution": (samples.has_distribution, samples.distribution),
     "samples": (samples.has_samples, samples.every_sample),
 }
@@ -34,10 +35,11 @@ def names(page: Page, prefix: str = "") -> list[str]:
 def draw(page: Page, folder: Path, prefix: str = "") -> list[Path]:
     """Write the plots into `folder`, each whole or not at all, and return their paths. Raises OSError."""
     written = []
-    for name, table, make in _plots(page, prefix):
-        with atomic_path(folder / name) as temporary:
-            make(page, table).savefig(temporary, format="png")
-        written.append(folder / name)
+    with every_script():
+        for name, table, make in _plots(page, prefix):
+            with atomic_path(folder / name) as temporary:
+                make(page, table).savefig(temporary, format="png")
+            written.append(folder / name)
     return written
 
 

@@ -1,4 +1,4 @@
-"""Latency, FPS per card and ratios against the batch size."""
+"""Latency and FPS per card against the batch size."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reports.groups import Figure as Value
-from reports.groups import Group
 from reports.page import Page
-from reports.plots.style import colour, label, marker, origin
+from reports.plots import panels
+from reports.plots.style import colour, interval_words, label, legend, line, marker, origin
 from reports.table import ScopeTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+#: More bars at a batch size, or in all, and they lie in panels of their own, with names beside them.
+_MOST_BESIDE, _MOST_BARS = 6, 32
 
 
 def has_latency(page: Page, table: ScopeTable) -> bool:
@@ -23,27 +26,34 @@ def has_latency(page: Page, table: ScopeTable) -> bool:
 
 def latency(page: Page, table: ScopeTable) -> Figure:
     figure, axes = _figure()
+    batches: set[int] = set()
     for index, column in enumerate(table.columns):
         told = [(group.first.identity.batch, group.median) for group in table.of_column(column) if group.median]
         if not told:
             continue
         values = [value for _, value in told]
+        batches |= {batch for batch, _ in told}
         axes.errorbar(
-            [batch for batch, _ in told], [value.value for value in values], yerr=_bars(values), capsize=3,
-            label=label(column, table), color=colour(index), marker=marker(index),
+            [batch for batch, _ in told], [value.value for value in values], yerr=bars(values), capsize=3,
+            label=label(column, table), color=colour(index), marker=marker(index), linestyle=line(index),
         )  # fmt: skip
-    axes.set_ylabel("median latency of a batch (ms)\nbars: 95 % interval")
+    words = interval_words([group.median for group in table.groups.values()])
+    axes.set_ylabel(f"median latency of a batch (ms)\nbars: {words}", fontsize=8)
     axes.set_yscale("log")
-    axes.set_title(f"Latency, {table.scope}", loc="left", fontsize=11)
-    _dress(axes, table, page)
+    axes.set_title(f"Latency, {table.scope}", loc="left", fontsize=10)
+    _dress(axes, table, page, sorted(batches))
     return figure
 
 
 def has_fps(page: Page, table: ScopeTable) -> bool:
-    return any(group.fps for group in table.groups.values())
+    return any(group.fps for group in table.groups.values()) and len(table.groups) <= panels.MOST_ROWS
 
 
 def fps(page: Page, table: ScopeTable) -> Figure:
+    """Bars side by side; of many columns in panels, where every bar has its name."""
+    figures = [group for group in table.groups.values() if group.fps]
+    if len(table.columns) > _MOST_BESIDE or len(figures) > _MOST_BARS:
+        return panels.fps(page, table)
     figure, axes = _figure()
     columns = table.columns
     width = 0.8 / len(columns)
@@ -56,69 +66,30 @@ def fps(page: Page, table: ScopeTable) -> Figure:
         ]
         if not places:
             continue
-        bars = axes.bar(
+        drawn = axes.bar(
             [x for x, _, _ in places], [value.value for _, _, value in places], width * 0.92,
-            yerr=_bars([value for _, _, value in places]), capsize=2, label=label(column, table),
+            yerr=bars([value for _, _, value in places]), capsize=2, label=label(column, table),
             color=colour(index), ecolor="#333333", error_kw={"linewidth": 0.8},
         )  # fmt: skip
         many = len(columns) * len(table.batches) > 16
-        axes.bar_label(bars, fmt="%.4g", fontsize=6 if many else 7, padding=2, rotation=90 if many else 0)
-        for bar, (_, group, _) in zip(bars, places, strict=True):
+        axes.bar_label(
+            drawn, [panels.digits(group) for _, group, _ in places], fontsize=6 if many else 7, padding=2,
+            rotation=90 if many else 0,
+        )  # fmt: skip
+        for bar, (_, group, _) in zip(drawn, places, strict=True):
             if group.against:
                 bar.set(hatch="////", edgecolor="white", linewidth=0)
-                shown.add("hatched: a verdict went against it")
-        together = [(x, rate) for x, group, _ in places if (rate := _measured(group)) is not None]
+                shown.add("hatched")
+        together = [(x, group.measured.value) for x, group, _ in places if group.measured]
         if together:
             axes.plot([x for x, _ in together], [y for _, y in together], "D", color="black", markersize=4,
                       label=None if "measured" in shown else "measured, all chips and streams at once")  # fmt: skip
             shown.add("measured")
-    stated = any(group.first.fps_basis == "stated" for group in table.groups.values())
-    axes.set_ylabel(f"images a second and card (derived{' or stated' if stated else ''})\nlines: 95 % interval")
-    hints = sorted(shown - {"measured"})
-    axes.set_title(f"FPS per card, {table.scope}" + (f"; {hints[0]}" if hints else ""), loc="left", fontsize=10)
-    _dress(axes, table, page)
-    return figure
-
-
-def _measured(group: Group) -> float | None:
-    """FPS per card of all chips at once, where an invocation has it."""
-    return next((cell.throughput.fps_per_card for cell in group.counted if cell.throughput), None)
-
-
-def has_ratio(page: Page, table: ScopeTable) -> bool:
-    return any(table.ratio(batch, pair.above, pair.below) for pair in page.pairs(table) for batch in table.batches)
-
-
-def ratio(page: Page, table: ScopeTable) -> Figure:
-    figure, axes = _figure()
-    pairs = page.pairs(table)
-    for index, pair in enumerate(pairs):
-        told = [
-            (row, found)
-            for row, batch in enumerate(table.batches)
-            if (found := table.ratio(batch, pair.above, pair.below)) is not None
-        ]
-        if not told:
-            continue
-        shift = 0.06 * (index - (len(pairs) - 1) / 2)
-        percent = [Value(100 * r.value, r.low and 100 * r.low, r.high and 100 * r.high, 1) for _, r in told]
-        axes.errorbar(
-            [row + shift for row, _ in told], [value.value for value in percent], yerr=_bars(percent), capsize=3,
-            label=pair.title(table.columns), color=colour(index), marker=marker(index), linestyle="none",
-        )  # fmt: skip
-        for (row, _), value in zip(told, percent, strict=True):
-            axes.annotate(f"{value.value:.1f}", (row + shift, value.value), xytext=(5, 4),
-                          textcoords="offset points", fontsize=7)  # fmt: skip
-    axes.axhline(100, color="#333333", linewidth=0.8, linestyle="--")
-    known = any(
-        found.low is not None
-        for pair in pairs
-        for batch in table.batches
-        if (found := table.ratio(batch, pair.above, pair.below)) is not None
-    )
-    axes.set_ylabel(f"FPS per card over the other's (%)\n{'bars: 95 % interval' if known else 'no intervals known'}")
-    axes.set_title(f"Ratio, {table.scope}", loc="left", fontsize=11)
-    _dress(axes, table, page)
+    words = interval_words([group.fps for group in figures])
+    axes.set_ylabel(f"images a second and card ({panels.basis(table)})\nlines: {words}", fontsize=8)
+    hint = "; hatched: a verdict went against it" if "hatched" in shown else ""
+    axes.set_title(f"FPS per card, {table.scope}{hint}", loc="left", fontsize=10)
+    _dress(axes, table, page, table.batches)
     return figure
 
 
@@ -130,35 +101,32 @@ def _figure() -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _bars(values: Sequence[Value]) -> list[list[float]]:
+def bars(values: Sequence[Value]) -> list[list[float]]:
     """Distances to the ends of the intervals, as matplotlib wants them; NaN, and no bar, where there is none."""
     below = [math.nan if v.low is None else max(0.0, v.value - v.low) for v in values]
     above = [math.nan if v.high is None else max(0.0, v.high - v.value) for v in values]
     return [below, above]
 
 
-def _dress(axes: Axes, table: ScopeTable, page: Page) -> None:
+def _dress(axes: Axes, table: ScopeTable, page: Page, batches: Sequence[int]) -> None:
     """Ticks at the measured batch sizes, and where the picture comes from."""
     from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
     if axes.get_yscale() == "log":
         axes.set_xscale("log", base=2)
-        axes.set_xticks(table.batches, labels=[str(batch) for batch in table.batches])
+        axes.set_xticks(batches, labels=[str(batch) for batch in batches])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
         axes.yaxis.set_minor_locator(NullLocator())
     else:
-        axes.set_xticks(range(len(table.batches)), labels=[str(batch) for batch in table.batches])
+        axes.set_xticks(range(len(batches)), labels=[str(batch) for batch in batches])
         axes.margins(x=0.08, y=0.15)
-    axes.set_xlabel("batch size")
+    axes.tick_params(labelsize=8)
+    axes.set_xlabel("batch size", fontsize=8)
     axes.set_axisbelow(True)
     axes.grid(True, axis="y", alpha=0.3)
-    names = max((len(text) for text in axes.get_legend_handles_labels()[1]), default=0)
-    axes.get_figure().legend(  # type: ignore[union-attr]
-        loc="outside upper right", ncols=4 if names < 20 else 2, frameon=False, fontsize=8 if names < 40 else 7
-    )
-    axes.annotate(
-        origin(page, table),
-        xy=(1, -0.16), xycoords="axes fraction", ha="right", va="top", fontsize=6.5, color="#555555",
-    )  # fmt: skip
+    figure = axes.get_figure()
+    assert figure is not None
+    legend(figure, axes)  # type: ignore[arg-type]
+    figure.supxlabel(origin(page, table), fontsize=6, color="#555555", x=0.99, ha="right")

@@ -10,7 +10,7 @@ import numpy as np
 from reports import flags
 from reports.groups import Group
 from reports.page import Page
-from reports.plots.style import colour, label, origin
+from reports.plots.style import colour, folded, label, origin
 from reports.records import CellRecord
 from reports.table import ScopeTable
 
@@ -49,18 +49,21 @@ def distribution(page: Page, table: ScopeTable) -> Figure:
     for (batch, told), axes in zip(rows.items(), panels[:, 0], strict=True):
         for place, column in enumerate(told):
             _box(axes, table.group(batch, column), place, colour(table.columns.index(column)))
-        axes.set_yticks(range(len(told)), [label(column, table) for column in told], fontsize=7)
+        axes.set_yticks(range(len(told)), [folded(label(column, table)) for column in told], fontsize=7)
         axes.set_ylim(len(told) - 0.4, -0.6)
         _widen(axes, [_spread(table.group(batch, column)) for column in told])
         axes.set_ylabel(f"bs {batch}", fontsize=8)
         axes.tick_params(axis="x", labelsize=7)
         axes.grid(True, axis="x", alpha=0.3)
+    figure.align_ylabels(panels[:, 0])
+    stated = any(_only_stated(table.group(batch, column)) for batch, told in rows.items() for column in told)
     figure.suptitle(
         f"Latency of a batch in ms, {table.scope}. Box: quartiles and median; whiskers: 5 to 95 %; dots: least and"
-        " greatest;\nthin line: least to greatest as a source states them, with median (|) and p99 (x)",
+        " greatest"
+        + (";\ndotted: least to greatest as a source states them, with median (|) and p99 (x)" if stated else ""),
         fontsize=8, x=0.01, ha="left",
     )  # fmt: skip
-    figure.supxlabel(origin(page, table), fontsize=6.5)
+    figure.supxlabel(origin(page, table, 8.0), fontsize=6.5)
     return figure
 
 
@@ -72,6 +75,11 @@ def _latencies(group: Group) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         if cell.samples and cell.latency and cell.samples.samples_ns
     ]
     return np.concatenate(kept) if kept else np.empty(0)
+
+
+def _only_stated(group: Group | None) -> bool:
+    """Whether a line is drawn for a group, and no box."""
+    return group is not None and _spread(group) is not None and not len(_latencies(group))
 
 
 def _spread(group: Group | None) -> tuple[float, float] | None:
@@ -140,7 +148,7 @@ def every_sample(page: Page, table: ScopeTable) -> Figure:
             group = table.group(batch, column)
             _panel(axes, group.first if group else None, colour(index))
             if row == 0:
-                axes.set_title(label(column, table), loc="left", fontsize=8)
+                axes.set_title(folded(label(column, table), 36), loc="left", fontsize=8)
             if index == 0:
                 axes.set_ylabel(f"bs {batch} (ms)", fontsize=8)
     several = any(len(group.counted) > 1 for group in table.groups.values())
@@ -149,7 +157,8 @@ def every_sample(page: Page, table: ScopeTable) -> Figure:
         " the median; grey: left out as not steady",
         fontsize=8, x=0.01, ha="left",
     )  # fmt: skip
-    figure.supxlabel(f"number of the sample                {origin(page, table)}", fontsize=6.5)
+    width = 1.2 + 2.6 * columns
+    figure.supxlabel(f"number of the sample\n{origin(page, table, width)}", fontsize=6.5)
     return figure
 
 

@@ -14,6 +14,7 @@ from reports import flags, markdown, plots, terminal
 from reports.frame import frame
 from reports.groups import Figure
 from reports.markdown.format import clean, code, plus_minus
+from reports.markdown.speed import mean_text
 from reports.page import Page, Request, UnknownBaseline
 from reports.records import Activity, CellRecord, DeviceReading, Failure, MeasureLimits, Run, Telemetry
 from reports.table import Ratio, find_baseline, tables
@@ -63,7 +64,7 @@ def test_ratios_and_their_geometric_mean() -> None:
     assert other is not None
     assert value(table.ratio(1, other, baseline)) == pytest.approx(1.25)
     assert value(table.ratio(4, other, baseline)) == pytest.approx(2.0)
-    assert table.mean_ratio(other, baseline) == pytest.approx((1.25 * 2.0) ** 0.5)
+    assert mean_text(table.ratios(other, baseline)) == "158.1%", "the root of 1.25 × 2"
 
 
 def test_a_flagged_cell_is_shown_in_words_and_enters_no_ratio() -> None:
@@ -75,9 +76,10 @@ def test_a_flagged_cell_is_shown_in_words_and_enters_no_ratio() -> None:
     assert value(table.fps(4, other)) == pytest.approx(200.0)
     assert table.ratio(4, other, baseline) is None
     assert table.ratio(4, baseline, other) is None, "nor is it a baseline"
-    assert table.mean_ratio(other, baseline) == pytest.approx(1.25)
+    assert mean_text(table.ratios(other, baseline)) == "125.0% (bs 1)", "and it says of which batch sizes it is"
     text = markdown.render(Page([example()]), [])
-    assert "**3 of 4 measured cells hold up**" in text
+    assert "**3 of 6 measured cells hold up**" in text
+    assert "Of the others 1 failed, 1 gave wrong outputs, 1 is flagged." in text
     assert "onnxruntime bs4 fp32 compute: not proven steady: too few samples to tell; the median is known" in text
     assert "steadiness unknown, not converged" in text
     assert "`--include-flagged` shows it all the same" in text
@@ -119,7 +121,7 @@ def test_measured_throughput_stands_beside_the_derived() -> None:
     text = markdown.render(Page([run]), [])
     row = next(line for line in text.splitlines() if line.startswith("| chips bs16 |"))
     assert [part.strip() for part in row.strip("|").split("|")] == [
-        "chips bs16", "4", "1", "192 ±2.8%", "192", "213.3", "90.0%", "48 to 48", "10.0", "333.3",
+        "chips bs16", "4", "1", "192.0 ±2.8%", "192.0", "213.3", "90.0%", "48.00 to 48.00", "10.0", "333.3",
     ]  # fmt: skip
     assert "| 900 to 1000 | 40 | 60 | 512 MiB | 0.21 |" in text
     assert "npu-smi 21.0.3.1" in text
@@ -267,7 +269,7 @@ def test_fps_of_an_optimistic_mean_are_marked_so() -> None:
     bold = replace(good, latency=replace(good.latency, mean_optimistic=True))
     for record, marked in ((good, False), (bold, True)):
         section = part_of(markdown.render(Page([Run(run=header(), cells=[record])]), []), "FPS per card (compute)")
-        assert ("| 1 | 100 ±2.0% (optimistic) |" in section) == marked
+        assert ("| 1 | 100.0 ±2.0% (optimistic) |" in section) == marked
         assert ("*(optimistic)*:" in section) == marked
 
 
@@ -337,15 +339,15 @@ def test_throughput_beside_a_flagged_cell_and_its_own_problems_are_marked() -> N
     assert plain.throughput is not None
     flagged = with_flags(plain, steady=False)
     section = part_of(markdown.render(Page([Run(run=header(), cells=[flagged])]), []), "Throughput, measured")
-    assert "| 192 ±2.8% | 192 | 213.3 ⚠ | 90.0% ⚠ |" in section
+    assert "| 192.0 ±2.8% | 192.0 | 213.3 ⚠ | 90.0% ⚠ |" in section
     assert "⚠ at *derived*" in section
     troubled = replace(plain, throughput=replace(plain.throughput, optimistic=True, flags=["npu:2 was\nthrottled"]))
     run = Run(run=header(), cells=[troubled])
     section = part_of(markdown.render(Page([run]), []), "Throughput, measured")
-    assert "| 192 ±2.8% (optimistic) ⚠ | 192 | 213.3 | 90.0% ⚠ |" in section
+    assert "| 192.0 ±2.8% (optimistic) ⚠ | 192.0 | 213.3 | 90.0% ⚠ |" in section
     assert "- ⚠ chips bs16 fp32 compute, all at once: npu:2 was throttled." in section
     assert "*(optimistic)*:" in section
-    assert "192 ⚠" in shown(run)
+    assert "192.0 ⚠" in shown(run)
     assert "all at once: npu:2 was" in shown(run)
     assert "⚠" not in part_of(markdown.render(Page([Run(run=header(), cells=[plain])]), []), "Throughput, measured")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,49 +11,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from reports import markdown
+from reports.contradictions import contradictions, stated_checks
 from reports.groups import Group
 from reports.machines import machines
 from reports.page import Page, Request, UnknownBaseline
-from reports.ratios import Side, contradictions, inequalities, stated_checks
-from reports.records import CellRecord, Origin, Run, Stated, StatedRatio
+from reports.ratios import inequalities
+from reports.records import Origin, Run, Stated, StatedRatio
 from reports.roofline import CardLimits
 from reports.statistics import welch_log_ratio
-from reports.table import Column, ScopeTable, tables
+from tests.reports.made import column, elsewhere, foreign, only_table, repeated, section, sides
 from tests.reports.samples import cell, failed, header, wrong
-
-
-def elsewhere(card: str, batch: int, fps: float, provenance: str = "imported", **changes: Any) -> CellRecord:
-    """A cell that another tool or a publication states: no samples, no flags, no accuracy."""
-    values: dict[str, Any] = {"flags": None, "samples": None, "latency": None, "accuracy": [], "telemetry": None,
-                              "session": {}, "stated": Stated(mean_ms=1000 * batch / fps)}  # fmt: skip
-    tool = changes.pop("tool", "trtexec")
-    values |= {"origin": Origin(tool=tool, source="some.log"), "card": card, "device": "", "provenance": provenance}
-    return cell(tool, batch, 1.0, fps_per_card=fps, **(values | changes))
-
-
-def foreign(cells: list[CellRecord], **changes: Any) -> Run:
-    return Run(run=header(host=None, packages={}, id="foreign", skipped=[], **changes), cells=cells)
-
-
-def repeated(backend: str, batch: int, latencies: list[float], **changes: Any) -> list[CellRecord]:
-    return [cell(backend, batch, ms, invocation=n, **changes) for n, ms in enumerate(latencies)]
-
-
-def only_table(runs: list[Run], include_flagged: bool = False) -> ScopeTable:
-    (table,) = tables(runs, include_flagged)
-    return table
-
-
-def column(table: ScopeTable, label: str) -> Column:
-    return next(found for found in table.columns if found.label == label)
-
-
-def sides(above: str, below: str) -> tuple[Side, Side]:
-    return Side(above, frozenset({above})), Side(below, frozenset({below}))
-
-
-def section(text: str, title: str) -> str:
-    return text.partition(f"## {title}")[2].partition("\n## ")[0]
 
 
 def test_invocations_are_one_group_whose_figures_are_geometric_means() -> None:
@@ -147,8 +113,8 @@ def test_the_ratio_that_was_asked_for_has_a_section_with_an_interval_and_what_is
     ]
     text = markdown.render(Page(runs, Request(ratio=sides("Atlas 300I", "Tesla T4"))), [])
     found = section(text, "Atlas 300I / Tesla T4 (compute)")
-    assert "Atlas 300I: acl, fp16, clock host, derived from 1 of 4 chips, (A)" in found
-    assert "Tesla T4: tensorrt, fp32, clock host, derived, (B)" in found
+    assert "Atlas 300I: acl, fp16, clock: host, derived from 1 of 4 chips, (A)" in found
+    assert "Tesla T4: tensorrt, fp32, clock: host, derived, (B)" in found
     assert " to " in next(line for line in found.splitlines() if line.startswith("| 16 |"))
     assert "compares unequal things" in found
     assert "those of one chip times 4" in found
@@ -161,7 +127,7 @@ def test_a_ratio_without_invocations_says_why_it_has_no_interval() -> None:
         markdown.render(Page([run], Request(ratio=sides("Atlas 300I", "Tesla T4"))), []), "Atlas 300I / Tesla T4"
     )
     assert "| 101.6% |" in found
-    assert "No interval" in found
+    assert "The ratios have no interval" in found
     assert "Nothing here shows that the outputs of Atlas 300I (msame) and Tesla T4 (trtexec) were right." in found
 
 
@@ -226,8 +192,8 @@ def test_figures_from_elsewhere_are_told_as_stated_with_their_source() -> None:
     text = markdown.render(Page([foreign([record])]), [])
     told = section(text, "Figures from elsewhere")
     assert "| 5.34373 | 5.32825 | 4.5766 | 8.12921 | 6.91772 |" in told
-    assert "trtexec 7.2, `t4.log`; command `trtexec --onnx=a|b.onnx`; streams: 1." in told
-    assert "⚠ the clock is the device's." in told
+    assert "trtexec 7.2; batch size 1 in `t4.log`; command `trtexec --onnx=a|b.onnx`; streams: 1." in told
+    assert "Remarks: the clock is the device's." in told
     assert "1 figure is imported" in section(text, "Verdicts").lower()
     assert "## Environment" not in text
     assert "## How this was measured" not in text
@@ -258,7 +224,7 @@ def test_very_many_cells_are_not_listed_one_by_one() -> None:
     base = cell("a", 1, 10.0)
     runs = [Run(run=header(id=f"r{n}", cells_planned=1), cells=[replace(base, started=f"{n}")]) for n in range(300)]
     text = markdown.render(Page(runs), [])
-    assert "## Every cell" not in text
+    assert "300 cells are too many to be listed here" in section(text, "Every cell")
     assert "×300" in section(text, "Latency")
     assert len(text.splitlines()) < 200
 
