@@ -162,8 +162,10 @@ def test_published_figures_meet_only_those_of_their_own_part() -> None:
         )
         for source, fps in zip(("log lines", "table"), figures, strict=True)
     ]
-    ratios = [StatedRatio(above="Atlas 300I", below="Tesla T4", batch=1, printed="101.4%", source="table"),
-              StatedRatio(above="Atlas 300I", below="Tesla T4", batch=1, printed="101.7%", source="log lines")]  # fmt: skip
+    ratios = [
+        StatedRatio(above="Atlas 300I", below="Tesla T4", batch=1, printed=printed, source=source)
+        for printed, source in (("101.4%", "table"), ("101.7%", "log lines"))
+    ]
     run = foreign(cells, stated_ratios=ratios)
     page = Page([run], Request(ratio=sides("Atlas 300I", "Tesla T4")))
     (table,) = page.tables
@@ -185,7 +187,8 @@ def test_published_figures_meet_only_those_of_their_own_part() -> None:
 def test_figures_from_elsewhere_are_told_as_stated_with_their_source() -> None:
     record = elsewhere(
         "Tesla T4", 1, 187.135, clock="device-events",
-        stated=Stated(mean_ms=5.34373, median_ms=5.32825, min_ms=4.5766, max_ms=8.12921, percentiles_ms={"99": 6.91772}),
+        stated=Stated(mean_ms=5.34373, median_ms=5.32825, min_ms=4.5766, max_ms=8.12921,
+                      percentiles_ms={"99": 6.91772}),
         origin=Origin(tool="trtexec", version="7.2", source="t4.log", command="trtexec --onnx=a|b.onnx",
                       settings={"streams": "1"}, remarks=["the clock is the device's"]),
     )  # fmt: skip
