@@ -19,6 +19,7 @@ from typing import Self, TypeVar
 import msgspec
 
 from bench.errors import UsageError
+from bench.interpreter import Interpreter
 from bench.messages import Event, Failed, Phase, Result, Task
 from bench.phases import PhaseLimits
 
@@ -63,9 +64,14 @@ class Outcome:
         raise UsageError(f"{what} failed in phase '{self.phase}': {self.message} {detail}".strip())
 
 
-def run_worker(task: Task, on_event: Callable[[Event], None], limits: PhaseLimits | None = None) -> Outcome:
+def run_worker(
+    task: Task,
+    on_event: Callable[[Event], None],
+    limits: PhaseLimits | None = None,
+    interpreter: Interpreter | None = None,
+) -> Outcome:
     """Run a task in a fresh process and wait for it, asleep."""
-    with Worker(task, limits or PhaseLimits()) as worker:
+    with Worker(task, limits or PhaseLimits(), interpreter=interpreter) as worker:
         attend([worker], lambda _, event: on_event(event))
     return worker.outcome()
 
@@ -93,8 +99,11 @@ def attend(workers: Sequence[Worker], on_event: Callable[[int, Event], None]) ->
 class Worker:
     """A worker process; as a context manager it and whatever it started are dead on exit, Ctrl-C included."""
 
-    def __init__(self, task: Task, limits: PhaseLimits, cpus: Collection[int] = ()) -> None:
+    def __init__(
+        self, task: Task, limits: PhaseLimits, cpus: Collection[int] = (), interpreter: Interpreter | None = None
+    ) -> None:
         self._limits = limits
+        python = interpreter or Interpreter()
         self._phase = "start"
         self._pending = b""
         self._last: Result | Failed | None = None
@@ -107,11 +116,9 @@ class Worker:
         try:
             with _on_cpus(cpus):
                 self._child = subprocess.Popen(
-                    [sys.executable, "-m", "bench.worker", str(write_end)],
+                    [*python.command, "-m", "bench.worker", str(write_end)],
                     stdin=subprocess.PIPE, stdout=self._output, stderr=subprocess.STDOUT,
-                    pass_fds=(write_end,), start_new_session=True, bufsize=0,
-                    # Numbers devices as the probe did, unless the user has an order of their own.
-                    env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID", **os.environ},
+                    pass_fds=(write_end,), start_new_session=True, bufsize=0, env=python.variables(),
                 )  # fmt: skip
         finally:
             os.close(write_end)
@@ -130,6 +137,18 @@ class Worker:
     def start_at(self, clock_ns: int) -> None:
         """Tell a worker that is Ready when to begin, by the machine's monotonic clock."""
         self._tell(str(clock_ns).encode())
+
+    def pause(self) -> None:
+        """Stop a worker that waits for its turn, with all its threads: some runtimes' spin while they wait."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, signal.SIGSTOP)
+
+    def take_turn(self) -> None:
+        """Let a worker that is paused go on; its time limit begins anew."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, signal.SIGCONT)
+        self.deadline = time.monotonic() + self._limits.of(self._phase)
+        self._tell(b"")
 
     def fileno(self) -> int:
         return self._pipe

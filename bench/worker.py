@@ -69,6 +69,11 @@ class _Channel:
         self.send(Phase(name))
 
     def progress(self, phase: str, samples: int, latency_ns: float, median: Interval | None) -> None:
+        if phase == "turn":
+            self.send(Progress(phase, samples, latency_ns, None))
+            self.send(Ready())
+            sys.stdin.buffer.readline()
+            return
         now = time.monotonic()
         if now - self._last_progress >= _PROGRESS_EVERY_S:
             self._last_progress = now

@@ -105,22 +105,30 @@ class Check:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Medians in ms of a row's invocations, pair by pair."""
+    """Medians in ms of a row's invocations, pair by pair.
+
+    `finer`: the log differences, new - base, where they were taken more finely than by the two medians.
+    """
 
     base_ms: tuple[float, ...]
     new_ms: tuple[float, ...]
+    finer: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.base_ms) != len(self.new_ms):
             raise ValueError(f"{len(self.base_ms)} medians of the base and {len(self.new_ms)} of the new side")
+        if self.finer is not None and len(self.finer) != len(self.base_ms):
+            raise ValueError(f"{len(self.finer)} differences of {len(self.base_ms)} pairs")
 
     @cached_property
     def differences(self) -> tuple[float, ...]:
         """Logarithm of new over base, of each pair."""
+        if self.finer is not None:
+            return self.finer
         return tuple(math.log(new / base) for base, new in zip(self.base_ms, self.new_ms, strict=True))
 
     def __add__(self, others: Pairs) -> Pairs:
-        return Pairs(self.base_ms + others.base_ms, self.new_ms + others.new_ms)
+        return Pairs(self.base_ms + others.base_ms, self.new_ms + others.new_ms, self.differences + others.differences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +170,10 @@ def run_procedure(rows: Sequence[str], measure: Measure, settings: Settings | No
     """Measure the rows and judge them; false alarms of all rows together are held to alpha.
 
     A measurement of a row is `pairs` pairs, judged by Student's t; where these are noisy it goes on to `noisy_pairs`
-    and is judged by signed ranks. Rows that Holm's procedure calls regressed are measured a second time, from scratch,
-    and only those that it calls regressed again are: the first step alone keeps the level, the second makes the rare
-    false alarm rarer still. All other verdicts are from all pairs of a row together.
+    and is judged by signed ranks, unless those of the first pairs leave no doubt that the row is slower. Rows that
+    Holm's procedure calls regressed are measured a second time, from scratch, and only those that it calls regressed
+    again are. A false alarm takes two, each of which has at most twice alpha: the second look at a noisy row is paid
+    for by the second measurement. All other verdicts are from all pairs of a row together.
     Raises ValueError where `measure` leaves a row out, or gives another number of pairs than asked for.
     """
     rule = settings or Settings()
@@ -185,12 +194,16 @@ def run_procedure(rows: Sequence[str], measure: Measure, settings: Settings | No
 def _failing(trials: Mapping[str, _Trial], measure: Measure, rule: Settings) -> list[str]:
     """Measure these rows anew; those that are slower than the margin, with alpha for any false one among them."""
     for trial in trials.values():
-        trial.measurements.append(_Measurement(ranks=trial.ranks))
+        trial.measurements.append(_Measurement(rule.pairs, trial.ranks))
     _gather(trials, measure)
-    noisy = {name: trial for name, trial in trials.items() if trial.missing is None and trial.last.noisy()}
-    for trial in noisy.values():
-        trial.last.ranks = True
-    _gather(noisy, measure)
+    measured = [trial for trial in trials.values() if trial.missing is None]
+    for trial in measured:
+        if trial.last.noisy():
+            trial.last.ranks = True
+            # What Bonferroni rejects Holm rejects, too, whatever becomes of the other rows.
+            if trial.last.p_value(rule.margin) > rule.alpha / len(measured):
+                trial.last.wanted = rule.noisy_pairs
+    _gather(trials, measure)
     p_values = {name: trial.last.p_value(rule.margin) for name, trial in trials.items() if trial.missing is None}
     if not p_values:
         return []
@@ -226,14 +239,14 @@ def judge(differences: Sequence[float], regressed: bool, rule: Settings, ranks: 
 
 
 class _Measurement:
-    """Pairs of a row that are judged together, by signed ranks where `ranks`."""
+    """Pairs of a row that are judged together, by signed ranks where `ranks`; so many are `wanted`."""
 
-    def __init__(self, ranks: bool) -> None:
-        self.ranks = ranks
+    def __init__(self, wanted: int, ranks: bool) -> None:
+        self.wanted, self.ranks = wanted, ranks
         self.pairs = Pairs((), ())
 
     def noisy(self) -> bool:
-        return paired_effect(self.pairs.differences).sd > NOISY_SD
+        return self.ranks or paired_effect(self.pairs.differences).sd > NOISY_SD
 
     def p_value(self, margin: float) -> float:
         """Of "no slower than the margin", which is relative."""
@@ -272,8 +285,7 @@ class _Trial:
     @property
     def lacking(self) -> int:
         """Pairs that the last measurement still needs."""
-        wanted = self.rule.noisy_pairs if self.last.ranks else self.rule.pairs
-        return wanted - len(self.last.pairs.base_ms)
+        return self.last.wanted - len(self.last.pairs.base_ms)
 
     def take(self, got: Pairs | Missing) -> None:
         """The pairs that were lacking, or why there are none."""
@@ -294,7 +306,7 @@ class _Trial:
         for each in self.measurements:
             every += each.pairs
         effect = _effect(every.differences, self.rule.alpha, self.ranks)
-        once = min(len(each.pairs.base_ms) for each in self.measurements)
+        once = self.rule.noisy_pairs if self.ranks else self.rule.pairs
         return Row(
             name=name,
             verdict=judge(every.differences, regressed, self.rule, self.ranks),

@@ -59,11 +59,16 @@ def add_paired(parser: argparse.ArgumentParser) -> None:
         type=arguments.samples,
         default=100,
         metavar="N",
-        help="samples a process, at least (default 100; 0.2 s of short ones)",
+        help="samples a process, at least (default 100; 0.4 s of short ones)",
     )
     how.add_argument(
         "--max-time", type=arguments.seconds, default=10.0, metavar="S",
         help="seconds a process measures at most, but for its first 10 samples (default 10)",
+    )  # fmt: skip
+    how.add_argument(
+        "--one-by-one", action="store_true",
+        help="end the first process of a pair before the second starts, for devices that cannot hold both; by default"
+             " they take turns of 20 ms, which cancels what else goes on there",
     )  # fmt: skip
     how.add_argument(
         "--margin",

@@ -101,18 +101,27 @@ def test_without_a_second_measurement_the_first_decides() -> None:
 
 
 def test_noisy_rows_go_on_to_forty_pairs_and_signed_ranks() -> None:
-    rows = {"noisy": pool((0.06, 0.05, 80)), "calm": pool((0.0, 0.01, 12))}
+    rows = {"noisy": pool((0.0, 0.05, 40)), "calm": pool((0.0, 0.01, 12))}
     check, measure = run(rows)
-    assert measure.asked == [(("noisy", "calm"), 0, 12), (("noisy",), 12, 28), (("noisy",), 40, 40)]
+    assert measure.asked == [(("noisy", "calm"), 0, 12), (("noisy",), 12, 28)]
     noisy = by_name(check)["noisy"]
-    assert (noisy.verdict, noisy.pairs, noisy.test) == ("regressed", 80, "signed rank")
+    assert (noisy.verdict, noisy.pairs, noisy.test) == ("unchanged", 40, "signed rank")
     assert by_name(check)["calm"].pairs == 12
+    # The noisy row's own pairs in a measurement tell what it can find.
+    assert noisy.mde == pytest.approx(detectable(noisy.sd or 0, 40, Settings(), 2))
+
+
+def test_a_noisy_row_that_is_slower_beyond_doubt_needs_no_more_pairs() -> None:
+    check, measure = run({"noisy": pool((0.2, 0.05, 24)), "calm": pool((0.0, 0.01, 12))})
+    assert measure.asked == [(("noisy", "calm"), 0, 12), (("noisy",), 12, 12)]
+    noisy = by_name(check)["noisy"]
+    assert (noisy.verdict, noisy.pairs, noisy.test) == ("regressed", 24, "signed rank")
 
 
 def test_a_row_that_turns_noisy_is_measured_as_long_as_any_noisy_one() -> None:
-    check, measure = run({"row": pool((0.06, 0.01, 12), (0.06, 0.05, 40))})
+    check, measure = run({"row": pool((0.06, 0.01, 12), (0.0, 0.05, 40))})
     assert measure.asked == [(("row",), 0, 12), (("row",), 12, 12), (("row",), 24, 28)]
-    assert by_name(check)["row"].verdict == "regressed"
+    assert by_name(check)["row"].test == "signed rank"
 
 
 def test_wild_pairs_on_a_noisy_host_neither_hide_nor_make_a_regression() -> None:
