@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -36,28 +37,23 @@ class SideTold:
 
 def table(check: Check, width: int = 80) -> Table:
     """One row a row of the check; what names share is in the title. Below 100 columns without the noise of pairs."""
-    names, shared = _short_names(check)
+    names = [row.name for row in check.rows]
+    alone = len(names) == 1
+    names, shared = ([], names[0]) if alone else shortened(names)
     shown = Table(
         title=escape(clean(f"new against base{', ' if shared else ''}{shared}")), title_justify="left",
         box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False,
     )  # fmt: skip
-    wide = width >= _WIDE
-    for name in _HEADER:
-        if name in _NOISE and not wide:
-            continue
+    left_out = (*(("row",) if alone else ()), *(() if width >= _WIDE else _NOISE))
+    header = [name for name in _HEADER if name not in left_out]
+    for name in header:
         left = name in ("row", "verdict")
         least = 12 if left else None
         shown.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=not left, min_width=least)
-    for row, name in zip(check.rows, names, strict=True):
+    for row, name in itertools.zip_longest(check.rows, names):
         cells = dict(zip(_HEADER, _cells(row), strict=True)) | {"row": name}
-        shown.add_row(*(escape(clean(value)) for what, value in cells.items() if wide or what not in _NOISE))
+        shown.add_row(*(escape(clean(cells[name])) for name in header))
     return shown
-
-
-def _short_names(check: Check) -> tuple[list[str], str]:
-    """The rows' names without the words that all of them end in, and those words; a row alone needs no name."""
-    names = [row.name for row in check.rows]
-    return ([""], names[0]) if len(names) == 1 else shortened(names)
 
 
 def _cells(row: Row) -> tuple[str, ...]:
