@@ -31,13 +31,13 @@ class CellKey:
 
     def title(self) -> str:
         """`pytorch bs4 fp32 compute on Some CPU (cpu)`."""
-        words = f"{self.label} bs{self.batch} {self.precision} {self.scope} on {self.card} ({self.device})"
+        words = f"{self.label} bs{self.batch} {self.precision} {self.scope} on {self.card}{_bracketed(self.device)}"
         return words + (" SIMULATED" if self.simulated else "")
 
     def differing(self, other: CellKey) -> list[str]:
         """What is not equal, a clause each: `card: T4 against A10`."""
         return [
-            f"{_SINGULAR.get(field.name, field.name)}: {mine} against {theirs}"
+            f"{_SINGULAR.get(field.name, field.name)}: {_told(mine)} against {_told(theirs)}"
             for field in fields(self)
             if (mine := getattr(self, field.name)) != (theirs := getattr(other, field.name))
         ]
@@ -50,10 +50,19 @@ def short_titles(keys: Sequence[CellKey]) -> list[str]:
     for key in keys:
         words = [f"{key.label} bs{key.batch} {key.precision}"]
         words += [key.scope] if key.scope != "compute" else []
-        words += [f"{key.workload} on {key.card} ({key.device})"] if several else []
+        words += [f"{key.workload} on {key.card}{_bracketed(key.device)}"] if several else []
         words += ["SIMULATED"] if key.simulated else []
         names.append(" ".join(words))
     return names
+
+
+def _told(value: object) -> object:
+    return "not told" if value == "" else value
+
+
+def _bracketed(device: str) -> str:
+    """Other tools' logs may not tell the device."""
+    return f" ({device})" if device else ""
 
 
 def key_of(cell: CellRecord) -> CellKey:
