@@ -115,6 +115,8 @@ class Capabilities:
     """What a backend can do on one kind of device. What is not declared is refused, never approximated."""
 
     precisions: frozenset[Precision]
+    #: what is taken when the user names none
+    default_precision: Precision = Precision.FP32
     scopes: frozenset[Scope] = frozenset(Scope)
     asynchronous: bool = False
     dynamic_batch: bool = False
@@ -165,7 +167,9 @@ class Model:
 
     `onnx` is a file with the same weights as `torch_module()` returns. `sha256` identifies the weights
     and the graph. The shapes of `inputs` and `outputs` include the batch. `precision` is the arithmetic that
-    the graph itself prescribes: fp32, or fp16 or int8 (Q/DQ) for a file that was converted before.
+    the graph itself prescribes: fp32, or fp16 or int8 (Q/DQ) for a file that was converted before. `compiled` is a
+    file that the user compiled for one vendor's runtime, or a folder with one a batch size; `cache` a folder in which
+    a backend may keep what it builds.
     """
 
     name: str
@@ -176,6 +180,8 @@ class Model:
     onnx: Path | None = None
     torch_module: Callable[[], Any] | None = None
     precision: Precision = Precision.FP32
+    compiled: Path | None = None
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +201,8 @@ class Session(ABC):
     Subclasses set `inputs`, `outputs`, `precision` (as executed) and `device`, and implement the underscored
     methods, `enqueue` and `synchronize`. `enqueue` may return before the work is done, and may be called again
     before it is; `synchronize` returns only when all enqueued work is done. Neither may copy between host and device.
+    The dtypes of `inputs` and `outputs` are those of what was loaded, which may differ from the model's where its
+    compiler changed them (`backends.casting`).
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -225,7 +233,7 @@ class Session(ABC):
 
     @abstractmethod
     def copy_outputs(self) -> dict[str, Array]:
-        """Outputs of the last synchronized inference, as new arrays in the dtype that the model declares."""
+        """Outputs of the last synchronized inference, as new arrays in the dtypes of `outputs`."""
 
     @abstractmethod
     def describe(self) -> dict[str, str]:
@@ -276,6 +284,13 @@ class Backend(ABC):
     @abstractmethod
     def capabilities(self, device: Device) -> Capabilities:
         """What can be asked for on that kind of device; static."""
+
+    def diagnose(self, device: Device) -> list[str]:
+        """What someone who is not at this machine would ask first when the backend fails there, a line each.
+
+        Called in a process of its own, for which opening the device, and crashing, is allowed.
+        """
+        return []
 
     @abstractmethod
     def prepare(

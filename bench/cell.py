@@ -72,7 +72,8 @@ def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progres
         session, load_s = _timed(lambda: subject.open(artifact))
         with session:
             phase("check")
-            session.copy_inputs(subject.feeds[0])
+            feeds = subject.fed(session)
+            session.copy_inputs(feeds[0])
             _, first_call_s = _timed(lambda: subject.infer_check_batch(session))
             outputs = session.copy_outputs()
             record = CellRecord(
@@ -99,11 +100,11 @@ def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progres
             if not _passed(record.accuracy):
                 return record
             phase("measure")
-            samples = take_samples(session, task.scope, subject.feeds, task.limits, PERF_CLOCK, progress, watch)
+            samples = take_samples(session, task.scope, feeds, task.limits, PERF_CLOCK, progress, watch)
             watch.look("after")
             # A session that answers from memory, or breaks while it runs, is right before the loop and wrong after it.
             phase("recheck")
-            session.copy_inputs(subject.feeds[0])
+            session.copy_inputs(feeds[0])
             subject.infer_check_batch(session)
             outputs = session.copy_outputs()
             record = replace(

@@ -33,7 +33,7 @@ def run_lane(
     with closing(open_watch(device, lane.address)) as watch, ExitStack() as opened:
         phase("load")
         sessions = [opened.enter_context(subject.open(artifact)) for _ in range(lane.streams)]
-        requests = [timing.compose(session, task.scope, subject.feeds) for session in sessions]
+        requests = [timing.compose(session, task.scope, subject.fed(session)) for session in sessions]
         phase("check")
         _check(sessions, subject, order.executed)
         stamps = timing.Stamps(task.limits.max_samples + lane.streams)

@@ -57,7 +57,14 @@ class TranslateTask(msgspec.Struct, frozen=True, kw_only=True, tag="translate"):
     record: TranslationRecord
 
 
-Task = PrepareTask | MeasureTask | LaneTask | NoiseTask | TranslateTask
+class DiagnoseTask(msgspec.Struct, frozen=True, kw_only=True, tag="diagnose"):
+    """Ask a backend what somebody would want to know who is not at this machine."""
+
+    backend: str
+    device: str
+
+
+Task = PrepareTask | MeasureTask | LaneTask | NoiseTask | TranslateTask | DiagnoseTask
 
 
 class Phase(msgspec.Struct, frozen=True, tag="phase"):
@@ -113,6 +120,12 @@ class Translated(msgspec.Struct, frozen=True, tag="translated"):
     record: TranslationRecord
 
 
+class Diagnosed(msgspec.Struct, frozen=True, tag="diagnosed"):
+    """Last event of a DiagnoseTask."""
+
+    lines: list[str]
+
+
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """Last event of a task that raised; `expected` errors are one line for the user, others are ours."""
 
@@ -121,5 +134,5 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 #: What ends a task well.
-Result = Measured | Prepared | Ran | Translated
+Result = Measured | Prepared | Ran | Translated | Diagnosed
 Event = Phase | Progress | Advanced | Ready | Result | Failed

@@ -17,6 +17,7 @@ DEFAULT_LIMITS_S: Mapping[str, float] = {
     "recheck": 600,
     "translate": 600,
     "line up": 1800,
+    "diagnose": 60,
 }
 PHASES = tuple(DEFAULT_LIMITS_S)
 

@@ -20,6 +20,8 @@ class WorkloadSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     weights: str | None = None
     model: str | None = None
+    #: for one vendor's runtime, already: a file, or a folder with one a batch size
+    compiled: str | None = None
     data: str | None = None
     attributes: list[str] | None = None
     #: input name -> shape without unknown dimensions, for .onnx files that leave some open
@@ -98,7 +100,7 @@ class Variant:
     chips: int
     lanes: tuple[Lane, ...]
     simulated: bool
-    #: those of the asked ones that it offers on that device
+    #: those of the asked ones that it offers on that device, or its default
     precisions: tuple[Precision, ...]
 
     def label(self) -> str:
@@ -118,8 +120,9 @@ def make_cells(
 ) -> list[CellTask]:
     """The cells in the order they are measured; `content` is the SHA-256 of the model and of the inputs.
 
-    Neighbours in time are the backends of one batch size, so that a machine whose speed drifts does less harm to
-    the ratios between them. Invocations of a cell are a whole round apart, for the same reason.
+    Without `precisions` every variant has those that it holds. Neighbours in time are the backends of one batch size,
+    so that a machine whose speed drifts does less harm to the ratios between them. Invocations of a cell are a whole
+    round apart, for the same reason.
     """
     return [
         CellTask(
@@ -143,7 +146,7 @@ def make_cells(
         )
         for invocation in range(invocations)
         for scope in scopes
-        for precision in precisions
+        for precision in precisions or dict.fromkeys(each for variant in variants for each in variant.precisions)
         for batch in batches
         for variant in variants
         if precision in variant.precisions

@@ -39,7 +39,10 @@ class BackendRequest:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to measure, on what, and how much of it at once (`chips` None: no throughput on several chips)."""
+    """What to measure, on what, and how much of it at once (`chips` None: no throughput on several chips).
+
+    Without `precisions` every backend has its own default.
+    """
 
     device: Device | None
     precisions: Sequence[Precision]
@@ -95,9 +98,10 @@ def _variant(backend: Backend, request: BackendRequest, what: Wanted) -> tuple[V
         raise BackendUnavailable(availability.reason)
     found = _pick_device(availability.devices, what.device)
     capabilities = backend.capabilities(found.device)
-    usable = tuple(precision for precision in what.precisions if precision in capabilities.precisions)
+    asked = tuple(what.precisions) or (capabilities.default_precision,)
+    usable = tuple(precision for precision in asked if precision in capabilities.precisions)
     if not usable:
-        raise BackendUnavailable(_not_offered(found, capabilities, what.precisions[0]))
+        raise BackendUnavailable(_not_offered(found, capabilities, asked[0]))
     for scope in what.scopes:
         if scope not in capabilities.scopes:
             offered = ", ".join(sorted(capabilities.scopes))
@@ -106,7 +110,7 @@ def _variant(backend: Backend, request: BackendRequest, what: Wanted) -> tuple[V
     lanes = lanes_for(found, availability.devices, capabilities, card, what.chips, what.streams)
     missing = [
         Skipped(backend=f"{request.name} {precision}", reason=_not_offered(found, capabilities, precision))
-        for precision in what.precisions
+        for precision in asked
         if precision not in usable
     ]
     variant = Variant(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Self
 
 from backends import registry
 from backends.base import Array, Artifact, Backend, Device, Feeds, OptionValue, Precision, Session
+from backends.casting import cast_feeds
 from bench.plan import CellTask, WorkloadSpec
 from bench.samples import sample_strip
 from bench.workloads import load as load_workload
@@ -47,7 +50,11 @@ class Subject:
 
     def prepare(self, precision: Precision) -> Artifact:
         """Build what the backend loads. Raises the errors of backends.base."""
-        model = self.workload.model(self.spec, self.materials, self.batch)
+        model = dataclasses.replace(
+            self.workload.model(self.spec, self.materials, self.batch),
+            compiled=Path(self.spec.compiled) if self.spec.compiled else None,
+            cache=Path(self.materials.cache) if self.materials.cache else None,
+        )
         return self.backend.prepare(model, precision, self.device, self.options)
 
     def open(self, artifact: Artifact) -> Session:
@@ -58,6 +65,10 @@ class Subject:
     def feeds(self) -> list[Feeds]:
         """Different host batches; the reference outputs are those of the first."""
         return self.workload.host_batches(self.spec, self.materials, self.batch)
+
+    def fed(self, session: Session) -> list[Feeds]:
+        """The host batches in the dtypes that this session takes. Raises ModelMismatch."""
+        return [cast_feeds(feeds, session.inputs) for feeds in self.feeds]
 
     @cached_property
     def reference(self) -> dict[str, Array]:
@@ -89,6 +100,6 @@ class Subject:
 
     def check(self, session: Session) -> list[OutputAccuracy]:
         """Copy the first host batch, infer, compare."""
-        session.copy_inputs(self.feeds[0])
+        session.copy_inputs(cast_feeds(self.feeds[0], session.inputs))
         self.infer_check_batch(session)
         return self.compare(session)

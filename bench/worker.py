@@ -17,12 +17,15 @@ from pathlib import Path
 
 import msgspec
 
-from backends.base import BackendError
+from backends import registry
+from backends.base import BackendError, Device
 from bench.cell import run_cell
 from bench.errors import UsageError
 from bench.lane import run_lane
 from bench.messages import (
     Advanced,
+    Diagnosed,
+    DiagnoseTask,
     Event,
     Failed,
     LaneTask,
@@ -43,7 +46,7 @@ from bench.messages import (
 from bench.noise import invocation
 from bench.translation.work import translate
 from bench.workloads import load as load_workload
-from bench.workloads.base import CACHE_VERSION
+from bench.workloads.base import CACHE_VERSION, CONVERTED
 from datasets.errors import DatasetError
 from reports.statistics import Interval
 
@@ -102,9 +105,13 @@ def _run(task: Task, channel: _Channel) -> Result:
             channel.phase("prepare")
             workload = load_workload(task.workload.name)
             cache = Path(task.cache) / CACHE_VERSION
-            return Prepared(workload.materialise(task.workload, task.batches, cache, channel.phase))
+            materials = workload.materialise(task.workload, task.batches, cache, channel.phase)
+            return Prepared(msgspec.structs.replace(materials, cache=str(cache / CONVERTED)))
         case MeasureTask():
             return Measured(run_cell(task, channel.phase, channel.progress))
+        case DiagnoseTask():
+            channel.phase("diagnose")
+            return Diagnosed(registry.load(task.backend).diagnose(Device.parse(task.device)))
         case TranslateTask():
             return Translated(translate(task, channel.phase, lambda done, total: channel.send(Advanced(done, total))))
         case LaneTask():

@@ -52,6 +52,7 @@ def tiny_case(folder: Path, device: Device) -> Case:
         outputs=(y,),
         onnx=_write_onnx(folder / "conformance.onnx", weights, x, y) if has_onnx else None,
         torch_module=partial(_torch_module, weights) if has_torch else None,
+        cache=folder,
     )
 
     def feeds(seed: int) -> Feeds:

@@ -9,7 +9,8 @@ from functools import cache, partial
 
 import numpy as np
 
-from backends.base import Artifact, Backend, Device, OptionValue, Precision, Session
+from backends.base import Artifact, Backend, Device, Feeds, OptionValue, Precision, Session
+from backends.casting import cast_feeds
 from backends.conformance.case import Case
 from backends.conformance.errors import ConformanceError
 from backends.conformance.leaks import check_leaks
@@ -92,8 +93,13 @@ def checks(
 
         return Check(name, run)
 
+    def fed(session: Session, seed: int) -> Feeds:
+        return cast_feeds(case.feeds(seed), session.inputs)
+
     def leaks() -> str:
-        check_leaks(partial(subject.open, main), case.feeds(1))
+        with subject.open(main) as session:
+            feeds = fed(session, 1)
+        check_leaks(partial(subject.open, main), feeds)
         return ""
 
     return [
@@ -101,12 +107,12 @@ def checks(
         on_session("describes", check_describes),
         on_session("outputs", partial(_outputs, case)),
         *(Check(f"precision {p}", partial(_precision, subject, p)) for p in precisions),
-        on_session("inputs_matter", lambda s: check_inputs_matter(s, case.feeds(1), case.feeds(2))),
-        on_session("host_memory", lambda s: check_host_memory(s, case.feeds(1), case.feeds(2))),
-        on_session("waits", lambda s: check_waits(s, case.feeds(1), clock)),
-        on_session("computes", lambda s: check_computes(s, case.feeds, clock)),
-        on_session("refuses", lambda s: check_refuses(s, case.feeds(1))),
-        on_session("closes", lambda s: check_closes(s, case.feeds(1))),
+        on_session("inputs_matter", lambda s: check_inputs_matter(s, fed(s, 1), fed(s, 2))),
+        on_session("host_memory", lambda s: check_host_memory(s, fed(s, 1), fed(s, 2))),
+        on_session("waits", lambda s: check_waits(s, fed(s, 1), clock)),
+        on_session("computes", lambda s: check_computes(s, partial(fed, s), clock)),
+        on_session("refuses", lambda s: check_refuses(s, fed(s, 1))),
+        on_session("closes", lambda s: check_closes(s, fed(s, 1))),
         Check("leaks", leaks),
     ]
 
@@ -133,11 +139,11 @@ def _outputs(case: Case, session: Session) -> None:
     feeds = case.feeds(1)
     reference = case.reference(feeds)
     largest = max(float(np.abs(array).max(initial=0.0)) for array in reference.values())
-    check_outputs(session, feeds, reference, VALUE_TOLERANCE * largest)
+    check_outputs(session, cast_feeds(feeds, session.inputs), reference, VALUE_TOLERANCE * largest)
 
 
 def _precision(subject: _Subject, asked: Precision) -> str:
     feeds = subject.case.feeds(1)
     with subject.open(asked) as session:
-        check_precision(session, feeds, subject.case.reference(feeds))
+        check_precision(session, cast_feeds(feeds, session.inputs), subject.case.reference(feeds))
         return "" if session.precision is asked else f"asked for {asked}, executed {session.precision}"

@@ -1,4 +1,4 @@
-"""ONNX -> .om with atc, Ascend's converter: one static .om a batch size. Not run on hardware.
+"""ONNX -> .om with atc, Ascend's converter: one static .om a batch size, or one for several. Not run on hardware.
 
 Options, texts and codes: CANN's atc guide and the tool's own source (api/atc/main_impl.cc of GE, 2026), and what
 users published; tested with a double that keeps these rules.
@@ -7,54 +7,19 @@ users published; tested with a double that keeps these rules.
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backends.base import ConversionError
-from backends.convert import tool
+from backends.base import ConversionError, Precision
+from backends.convert import cann, om, tool
+from backends.convert.atc_errors import DOMAINS, INSTALL, explain, warning
 from backends.convert.cache import ArtifactCache
 from backends.convert.graph import Graph
-from backends.convert.tool import Conversion, Explained
+from backends.convert.tool import Conversion
 
-_INSTALL = (
-    "source CANN's set_env.sh (source /usr/local/Ascend/ascend-toolkit/set_env.sh; newer: .../cann/set_env.sh), or"
-    " install the CANN toolkit."
-)
-#: The code of an error as atc prints it: `E10001: ...`, or `Invalid_Argument(E10001): ...` in newer versions.
-_ERROR = re.compile(r"(?<![A-Za-z0-9_])(E[A-Z]?\d{4,5})\)?:\s*(.*)")
-_WARNING = re.compile(r"(?<![A-Za-z0-9_])(W[A-Z]?\d{4,5})\)?:\s*(.*)")
-_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
-#: Errors that say nothing in their own line; the next one has the matter.
-_INNER = ("E19999", "EZ9999")
-
-_OPSET = "export with a lower --opset (11 is read by old CANN, too), or convert with a newer CANN."
-_VALUE = "check the names and shapes of the inputs, the flags against atc --help, and --soc-version."
-_ADVICE = {
-    "E10001": _VALUE,
-    "E10002": "check the names and shapes of the inputs against those of the .onnx file.",
-    "E10014": _VALUE,
-    "E16002": _OPSET,
-    "E16005": "keep one opset domain in the model: remove the opset_imports that no node uses.",
-    "E19010": _OPSET,  # older code of EZ9010
-    "EZ9010": _OPSET,
-    "EZ3003": "check --soc-version, and that CANN's operator package for this chip is installed (a package of its own"
-    " from CANN 8.5 on); else the chip does not have this operator.",
-}
-_SOC_ADVICE = (
-    "give the chip's exact name with --soc-version, Ascend and the Name column of npu-smi info (Ascend310,"
-    " Ascend310P3), to a CANN that still knows this chip."
-)
-_OTHER_ADVICE = "see the output, and with --log=debug atc's own log in $HOME/ascend/log."
-
-#: What atc computes a float32 graph in, by its --precision_mode; "" is its default.
-_PRECISIONS = {
-    "": "fp16 (force_fp16, atc's default)",
-    "force_fp16": "fp16 (force_fp16)",
-    "force_fp32": "fp32 (force_fp32)",
-    "must_keep_origin_dtype": "fp32 (must_keep_origin_dtype)",
-}
+#: How many batch sizes one .om takes at most (atc's "gears").
+MOST_GEARS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,43 +32,54 @@ class Settings:
     @property
     def precision(self) -> str:
         """What a float32 graph is computed in, in words; `mixed` where atc chooses for every operator."""
-        return _PRECISIONS.get(self.precision_mode, f"mixed ({self.precision_mode})")
+        return om.precision_words(self.precision_mode)
+
+    @property
+    def arithmetic(self) -> Precision | None:
+        """What a float32 graph is computed in; None where atc chooses for every operator."""
+        return om.arithmetic(self.precision_mode)
 
 
 @dataclass(frozen=True, slots=True)
 class Atc:
-    """An installed atc. `version` is all that can honestly be told of it; see `identify`."""
+    """An installed atc. `version` tells it from any other, see `identify`; `cann` is CANN's own, "" if unknown."""
 
     path: Path
     version: str
+    cann: str = ""
 
 
 def locate() -> Atc:
     """The atc on PATH. Raises ToolMissing."""
-    path = tool.find("atc", _INSTALL)
-    return Atc(path, identify(path))
+    path = tool.find("atc", INSTALL)
+    return Atc(path, identify(path), cann.version_of(path))
 
 
 def identify(path: Path) -> str:
     """What tells this atc from another one: nothing is guessed, and atc has no option that prints its version.
 
     The file behind the links and the atc.bin that it may start, each with size and time of change, and the text of
-    the version.cfg and version.info that CANN lays into its folders, up to the toolkit's own. Raises ConversionError.
+    the files on versions that CANN lays into its folders, up to the toolkit's own. Raises ConversionError.
     """
     real = path.resolve()
     files = [real, real.with_name("atc.bin")]
-    # <toolkit>/compiler/bin/atc, or <toolkit>/<arch>-linux/bin/atc in newer versions
-    notes = [folder / name for folder in list(real.parents)[:4] for name in ("version.cfg", "version.info")]
     try:
         parts = [tool.file_identity(file) for file in files if file.exists()]
-        parts += [note.read_text(encoding="utf-8", errors="replace") for note in notes if note.is_file()]
+        parts += [note.read_text(encoding="utf-8", errors="replace") for note in cann.notes(cann.folders(path))]
     except OSError as error:
-        raise ConversionError(f"{error.filename} cannot be read: {error.strerror}; {_INSTALL}") from error
+        raise ConversionError(f"{error.filename} cannot be read: {error.strerror}; {INSTALL}") from error
     return "\n".join(parts)
 
 
-def command(atc: str, model: str, output: str, shapes: Mapping[str, Sequence[int]], settings: Settings) -> list[str]:
-    """The command line; `output` is the .om's path without `.om`."""
+def command(
+    atc: str,
+    model: str,
+    output: str,
+    shapes: Mapping[str, Sequence[int]],
+    settings: Settings,
+    gears: Sequence[int] = (),
+) -> list[str]:
+    """The command line; `output` is the .om's path without `.om`. With `gears` the batch in `shapes` is -1."""
     shape_text = ";".join(f"{name}:{','.join(map(str, shape))}" for name, shape in shapes.items())
     line = [
         atc,
@@ -114,73 +90,97 @@ def command(atc: str, model: str, output: str, shapes: Mapping[str, Sequence[int
         f"--input_shape={shape_text}",
         f"--soc_version={settings.soc_version}",
     ]
+    if gears:
+        line.append(f"--dynamic_batch_size={_joined(gears)}")
     if settings.precision_mode:
         line.append(f"--precision_mode={settings.precision_mode}")
     return [*line, "--log=error"]
 
 
+def check_gears(gears: Sequence[int]) -> tuple[int, ...]:
+    """The batch sizes of one .om, in order and each once. Raises ConversionError for too few, too many or a bad one."""
+    sizes = tuple(sorted(set(gears)))
+    if len(sizes) < 2 or sizes[0] < 1:
+        given = ", ".join(map(str, gears)) or "none"
+        raise ConversionError(
+            f"a dynamic batch takes at least two different sizes of 1 or more, and it was given {given}; name more, or"
+            " make a file of one size."
+        )
+    if len(sizes) > MOST_GEARS:
+        raise ConversionError(
+            f"a dynamic batch takes at most {MOST_GEARS} sizes, and it was given {len(sizes)}; name fewer."
+        )
+    return sizes
+
+
+def check_graph(atc: Atc, graph: Graph) -> None:
+    """Raise ConversionError for a model that this atc is known to refuse: its opset, or opsets of several domains."""
+    if graph.opset is not None and (refusal := cann.refused_opset(atc.cann, graph.opset)):
+        raise ConversionError(f"{graph.path.name}: {refusal}")
+    if len({each.domain for each in graph.opsets}) < 2 or cann.takes_several_domains(atc.cann):
+        return
+    listed = ", ".join(map(str, graph.opsets))
+    unused = [each for each in graph.opsets if not each.used]
+    if unused:
+        advice = f"{DOMAINS.removesuffix('.')} ({', '.join(map(str, unused))})."
+    else:
+        advice = "its nodes use them all: export it without operators beyond ONNX's own."
+    raise ConversionError(
+        f"{graph.path.name} imports opsets of {len(graph.opsets)} domains ({listed}), and atc takes one (E16005);"
+        f" {advice}"
+    )
+
+
 def convert(
-    atc: Atc, graph: Graph, batch: int, settings: Settings, cache: ArtifactCache, limit_s: float = tool.LIMIT_S
+    atc: Atc,
+    graph: Graph,
+    batch: int | Sequence[int],
+    settings: Settings,
+    cache: ArtifactCache,
+    limit_s: float = tool.LIMIT_S,
 ) -> Conversion:
-    """The .om of one batch size, from the cache or built now. Raises ConversionError."""
+    """The .om of one batch size, or a dynamic one of several, from the cache or built now. Raises ConversionError.
+
+    A dynamic one is another model than the static ones, and usually slower: results with it are to be told apart.
+    """
+    gears = () if isinstance(batch, int) else check_gears(batch)
+    sizes = (batch,) if isinstance(batch, int) else gears
+    shapes = graph.open_shapes() if gears else graph.shapes(sizes[0])
+    check_graph(atc, graph)
     key = {
         "what": "om",
         "onnx": graph.sha256,
-        "batch": str(batch),
+        "gears" if gears else "batch": _joined(sizes),
         "soc_version": settings.soc_version,
         "precision_mode": settings.precision_mode,
+        "cann": atc.cann,
         "tool": atc.version,
         "host": f"{platform.system()} {platform.machine()}",  # newer atc writes files for one host alone
     }
-    shapes = graph.shapes(batch)
     log = cache.log(key)
 
     def build(path: Path) -> dict[str, str]:
-        folder, stem = path.parent, f"model_bs{batch}"
-        line = command(str(atc.path), graph.copy_into(folder).name, stem, shapes, settings)
+        folder, stem = path.parent, om.stem("model", sizes)
+        line = command(str(atc.path), graph.copy_into(folder).name, stem, shapes, settings, gears)
         text = tool.run(line, folder, log, explain, limit_s)
         facts = {"platform": _take_output(folder, stem, path, text, log)}
-        warning = _WARNING.search(text)
-        if warning is not None:
-            facts["warning"] = warning[0].strip()
+        if warned := warning(text):
+            facts["warning"] = warned
         return facts
 
     cached = cache.get(key, "om", build)
     notes = []
+    if gears:
+        notes.append(f"one model for batch sizes {', '.join(map(str, gears))}, usually slower than a model of one size")
     if host := cached.facts.get("platform"):
         notes.append(f"runs only on {host.replace('_', ' ', 1)}, as atc named it")
     if warned := cached.facts.get("warning"):
-        notes.append(f"atc warned: {warned}")
+        notes.append(f"atc warned: {warned} (output: {log})")
     return Conversion(cached.path, cached.sha256, cached.hit, settings.precision, key, tuple(notes))
 
 
-def explain(output: str) -> Explained:
-    """The first error line in atc's output, and what to do about it."""
-    found = _ERROR.search(output)
-    if found is None:
-        return _explain_without_code(output)
-    code, text = found[1], found[2].strip()
-    if code in _INNER:
-        text = f"{text} {_next_line(output[found.end() :], code)}".strip()
-    advice = _ADVICE.get(code, _OTHER_ADVICE)
-    if code in ("E10001", "E10014") and "soc_version" in text:
-        advice = _SOC_ADVICE
-    return Explained(f"{code}: {text}", advice)
-
-
-def _explain_without_code(output: str) -> Explained:
-    if started := tool.explain_start(output, _INSTALL):
-        return started
-    if module := _MODULE.search(output):
-        advice = f"install what atc's Python part needs, into the Python that it runs: pip install {module[1]}."
-        return Explained(module[0], advice)
-    wrong = next((line.strip() for line in output.splitlines() if "error" in line.lower()), "")
-    return Explained(wrong or tool.last_line(output), _OTHER_ADVICE)
-
-
-def _next_line(rest: str, code: str) -> str:
-    line = next((line.strip() for line in rest.splitlines() if line.strip()), "")
-    return line.removeprefix(code).strip()
+def _joined(sizes: Sequence[int]) -> str:
+    return ",".join(map(str, sizes))
 
 
 def _take_output(folder: Path, stem: str, path: Path, output: str, log: Path) -> str:

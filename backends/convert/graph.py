@@ -13,6 +13,7 @@ from typing import Any
 from backends.base import ConversionError
 
 _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
+ONNX_DOMAINS = ("", "ai.onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,18 @@ class GraphInput:
 
 
 @dataclass(frozen=True, slots=True)
+class OpsetImport:
+    """A set of operators that the file asks for, and whether any node is of it; "" and ai.onnx are ONNX's own."""
+
+    domain: str
+    version: int
+    used: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.domain or 'ai.onnx'} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
     """An .onnx file. `sha256` covers its external data; `external` are their paths relative to the file's folder."""
 
@@ -31,6 +44,12 @@ class Graph:
     sha256: str
     inputs: tuple[GraphInput, ...]
     external: tuple[str, ...] = ()
+    opsets: tuple[OpsetImport, ...] = ()
+
+    @property
+    def opset(self) -> int | None:
+        """Version of ONNX's own operators; None if the file asks for none of them."""
+        return next((each.version for each in self.opsets if each.domain in ONNX_DOMAINS), None)
 
     @property
     def static(self) -> bool:
@@ -57,6 +76,20 @@ class Graph:
                 )
             found[each.name] = (batch, *(dim for dim in each.dims[1:] if dim is not None))
         return found
+
+    def open_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the inputs with -1 for the batch, which every input must leave open as its first dimension.
+
+        Raises ConversionError when one fixes its batch, has no dimension, or leaves others open.
+        """
+        fixed = next((each for each in self.inputs if not each.dims or each.dims[0] is not None), None)
+        if fixed is not None:
+            given = f"fixes its batch at {fixed.dims[0]}" if fixed.dims else "has no dimension"
+            raise ConversionError(
+                f"{self.path.name}: input {fixed.name} {given}, so that one model cannot take several batch sizes;"
+                " export it with a dynamic batch as first dimension of every input."
+            )
+        return {name: (-1, *shape[1:]) for name, shape in self.shapes(1).items()}
 
     def copy_into(self, folder: Path) -> Path:
         """Copy the file and its external data to a folder of plain characters, where atc accepts every path.
@@ -94,7 +127,24 @@ def read_graph(path: Path) -> Graph:
         sha256=_digest(path, content, external),
         inputs=tuple(GraphInput(value.name, _dims(value)) for value in model.graph.input if value.name not in weights),
         external=external,
+        opsets=_opsets(model),
     )
+
+
+def _opsets(model: Any) -> tuple[OpsetImport, ...]:
+    used = set(_domains(model.graph)).union(*(_domains(function) for function in model.functions))
+    if not used.isdisjoint(ONNX_DOMAINS):
+        used.update(ONNX_DOMAINS)
+    return tuple(OpsetImport(each.domain, int(each.version), each.domain in used) for each in model.opset_import)
+
+
+def _domains(graph: Any) -> Iterator[str]:
+    """Domain of every node, those in the graphs of If and Loop included."""
+    for node in graph.node:
+        yield node.domain
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _domains(inner)
 
 
 def _dims(value: Any) -> tuple[int | None, ...]:

@@ -21,6 +21,8 @@ _VERSION = re.compile(r"npu-smi\s+(\S+)\s+Version:\s*([^\s|]+)")
 #: AICore share, then "used / total" once or twice; in wide values the slash touches the number.
 _USAGE = re.compile(r"(\S+)\s+([^\s/]+)\s*/\s*([^\s/]+)(?:\s+([^\s/]+)\s*/\s*([^\s/]+))?")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
+#: 310, 310P3, 310B4, 910B2: names that become exact with "Ascend" before them; Ascend910 is a family's.
+_EXACT_NAME = re.compile(r"\d+[A-Z]*\d*", re.ASCII)
 _MIB = 2**20
 
 
@@ -48,6 +50,11 @@ class NpuChip:
     memory_used_bytes: int | None
     memory_total_bytes: int | None
     bus_id: str
+
+    @property
+    def soc_version(self) -> str:
+        """The exact name that atc and pyACL have for it, as Ascend310P3; "" where the tool names a family only."""
+        return f"Ascend{self.name}" if _EXACT_NAME.fullmatch(self.name) else ""
 
 
 @dataclass(frozen=True, slots=True)

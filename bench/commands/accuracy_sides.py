@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.commands.accuracy import CANDIDATE, REFERENCE, AccuracyOptions, compare_folders
 from bench.commands.folders import fresh_folder
-from bench.commands.options import cache_folder
+from bench.commands.options import cache_folder, existing_compiled
 from bench.commands.translate import InputOptions, TranslateOptions, tell_padding
 from bench.errors import UsageError
 from bench.phases import PhaseLimits
@@ -38,8 +38,8 @@ class SidesOptions:
                 precision=given.precision, dtype=given.dtype, images=given.limit, out=given.out, command=tuple(command),
             ),
             translate=TranslateOptions(
-                backends=(), inputs=inputs, weights=given.weights, precision=given.precision or "fp32",
-                device=given.device, output_format="bin", picture_format="", out=Path(),
+                backends=(), inputs=inputs, weights=given.weights, compiled=existing_compiled(given.compiled),
+                precision=given.precision, device=given.device, output_format="bin", picture_format="", out=Path(),
                 cache=cache_folder(given.cache), phase_limits=PhaseLimits().changed(dict(given.phase_limit)),
                 lock_timeout_s=given.lock_timeout,
             ),
@@ -75,7 +75,11 @@ def accuracy(options: SidesOptions) -> int:
 
 def _request(options: SidesOptions, role: str, side: str, plan: InputPlan, folder: Path) -> TranslationRequest:
     # The reference is what is right, so it is always fp32.
-    settings = options.translate if role == CANDIDATE else replace(options.translate, precision="fp32", device=None)
+    settings = (
+        options.translate
+        if role == CANDIDATE
+        else replace(options.translate, precision="fp32", device=None, compiled=None)
+    )
     try:
         request = settings.request(side, plan, folder)
     except UsageError as error:

@@ -9,10 +9,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from backends import registry
-from backends.base import Availability, Backend, DeviceInfo
+from backends.base import Availability, Backend, Device, DeviceInfo
 from backends.telemetry import TelemetryUnavailable, open_monitor
 from bench.environment import describe_host, package_versions
-from bench.errors import ExitCode
+from bench.errors import ExitCode, UsageError
+from bench.messages import Diagnosed, DiagnoseTask
+from bench.process import run_worker, take_charge
 
 
 def list_backends(verbose: bool) -> int:
@@ -59,6 +61,21 @@ def _describe(console: Console, backend: Backend, availability: Availability) ->
         console.print(escape(f"  {info.device}: {', '.join(sorted(capabilities.precisions))}"))
         if info.device.kind != "cpu":
             console.print(escape(f"  {info.device}: telemetry: {_telemetry(info)}"), soft_wrap=True)
+    for line in _diagnosis(backend, availability):
+        console.print(escape(f"  {line}"), soft_wrap=True)
+
+
+def _diagnosis(backend: Backend, availability: Availability) -> list[str]:
+    """What the backend tells of itself in a process of its own, which it may crash."""
+    if type(backend).diagnose is Backend.diagnose:
+        return []
+    device = availability.devices[0].device if availability.devices else Device("npu")
+    take_charge()
+    try:
+        outcome = run_worker(DiagnoseTask(backend=backend.name, device=str(device)), lambda _: None)
+        return outcome.demand(Diagnosed, f"the diagnosis of {backend.name}").lines
+    except UsageError as error:
+        return [str(error)]
 
 
 def _telemetry(info: DeviceInfo) -> str:

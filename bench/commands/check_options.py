@@ -21,8 +21,8 @@ from reports.regression import Settings
 
 SIDES: tuple[SideName, SideName] = ("base", "new")
 _BY_ENVIRONMENT = ("python", "checkout", "env", "backend", "model", "weights")
-_COMMON = ("backend", "bs", "workload", "weights", "data", "attributes", "model", "shape", "precision", "device",
-           "scope")  # fmt: skip
+_COMMON = ("backend", "bs", "workload", "weights", "data", "attributes", "model", "compiled", "shape", "precision",
+           "device", "scope")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

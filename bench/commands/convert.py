@@ -1,15 +1,15 @@
 """`bench convert`: StarGAN's weights -> StarGAN.onnx -> StarGAN_bs<N>.om or StarGAN_bs<N>.engine, in one folder.
 
-What the vendors' tools make is kept in the cache; the folder gets copies.
+With a dynamic batch one StarGAN_dyn<N>-<N>.om for several batch sizes. What the vendors' tools make is kept in the
+cache; the folder gets copies, each with a note on how it was made.
 """
 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,21 +19,19 @@ from rich.table import Table
 
 from backends import host
 from backends.base import ConversionError, Precision
-from backends.convert import ArtifactCache, Conversion, Graph, atc, read_graph, shell_text, trtexec
+from backends.convert import ArtifactCache, Conversion, Graph, atc, cann, om, read_graph, shell_text, trtexec
 from backends.telemetry import TelemetryUnavailable, list_chips
 from bench.commands.delivery import deliver
 from bench.commands.folders import output_folder
 from bench.commands.options import cache_folder
 from bench.errors import ExitCode, UsageError
-from bench.workloads.base import CACHE_VERSION
+from bench.workloads.base import CACHE_VERSION, CONVERTED
 from bench.workloads.stargan import exported, load_network
 
 #: The names of the published guide.
 _NAME = "StarGAN"
 _ONNX = f"{_NAME}.onnx"
 _DIGITS_SHOWN = 12  # all of them are in the note beside the file
-#: A chip's name as npu-smi prints it that becomes an exact --soc_version with "Ascend" before it.
-_CHIP = re.compile(r"\d+[A-Z]*\d*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,7 @@ class ConvertOptions:
     precision_mode: str | None
     out: Path
     cache: Path
+    dynamic_batch: bool = False
 
     @classmethod
     def from_namespace(cls, given: argparse.Namespace) -> ConvertOptions:
@@ -56,17 +55,22 @@ class ConvertOptions:
             weights=given.weights, opset=given.opset, to=given.to, batches=sorted(set(given.bs or (1, 4, 8, 16))),
             precision=Precision(given.precision) if given.precision else None, soc_version=given.soc_version,
             precision_mode=given.precision_mode, out=given.out, cache=cache_folder(given.cache),
+            dynamic_batch=given.dynamic_batch,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """What is made of the .onnx file. Without `convert` the tool is missing, and `elsewhere` is the command line."""
+    """What is made of the .onnx file: a file for each of `files`, which are the batch sizes that it takes.
+
+    Without `convert` the tool is missing, and `elsewhere` is the command line.
+    """
 
     suffix: str
     tool: str
-    elsewhere: Callable[[Graph, int], list[str]]
-    convert: Callable[[Graph, int, ArtifactCache], Conversion] | None = None
+    files: tuple[tuple[int, ...], ...]
+    elsewhere: Callable[[Graph, Sequence[int]], list[str]]
+    convert: Callable[[Graph, Sequence[int], ArtifactCache], Conversion] | None = None
     missing: str = ""
 
 
@@ -103,17 +107,17 @@ def convert(options: ConvertOptions) -> int:
             made.append(onnx)
             if target is not None and target.convert is not None:
                 cache = ArtifactCache(
-                    options.cache / CACHE_VERSION / "converted",
+                    options.cache / CACHE_VERSION / CONVERTED,
                     waiting=lambda: say("waiting for another process that builds the same"),
                 )
-                for batch in options.batches:
-                    say(f"{target.tool}: batch size {batch}")
+                for sizes in target.files:
+                    say(f"{target.tool}: batch size {', '.join(map(str, sizes))}")
                     begun = time.perf_counter()
-                    done = target.convert(graph, batch, cache)
-                    made.append(_keep(done, options.out / f"{_NAME}_bs{batch}.{target.suffix}", begun))
+                    done = target.convert(graph, sizes, cache)
+                    made.append(_keep(done, options.out / f"{om.stem(_NAME, sizes)}.{target.suffix}", begun))
             elif target is not None:
                 failure = target.missing
-                commands = [target.elsewhere(graph, batch) for batch in options.batches]
+                commands = [target.elsewhere(graph, sizes) for sizes in target.files]
         except (ConversionError, UsageError) as error:
             # The cause is nearly always the same for every batch size, so the others are not tried.
             failure = str(error)
@@ -132,6 +136,13 @@ def _check(options: ConvertOptions) -> None:
     if options.to != "om" and (options.soc_version or options.precision_mode):
         name = "--soc-version" if options.soc_version else "--precision-mode"
         raise UsageError(f"{name} belongs to --to om; leave it out.")
+    if options.dynamic_batch:
+        if options.to != "om":
+            raise UsageError("--dynamic-batch belongs to --to om; leave it out.")
+        try:
+            atc.check_gears(options.batches)
+        except ConversionError as error:
+            raise UsageError(f"--dynamic-batch: {error}") from None
     if options.to == "onnx" and options.precision not in (None, Precision.FP32):
         raise UsageError("an exported .onnx is fp32; leave --precision out, or convert on with --to om or --to engine.")
     fp16_by_default = options.precision is Precision.FP16 and not options.precision_mode
@@ -153,51 +164,64 @@ def _target(options: ConvertOptions) -> _Target | None:
 
 def _om(options: ConvertOptions) -> _Target:
     settings = atc.Settings(options.soc_version or _soc_version_here(), options.precision_mode or "")
+    gears = tuple(options.batches) if options.dynamic_batch else ()
+    files = (gears,) if gears else _one_each(options)
 
-    def elsewhere(graph: Graph, batch: int) -> list[str]:
-        return atc.command("atc", _ONNX, f"{_NAME}_bs{batch}", graph.shapes(batch), settings)
+    def elsewhere(graph: Graph, sizes: Sequence[int]) -> list[str]:
+        shapes = graph.open_shapes() if gears else graph.shapes(sizes[0])
+        return atc.command("atc", _ONNX, om.stem(_NAME, sizes), shapes, settings, gears)
 
     try:
         tool = atc.locate()
     except ConversionError as error:
-        return _Target("om", "atc", elsewhere, missing=str(error))
+        return _Target("om", "atc", files, elsewhere, missing=str(error))
+    if refusal := cann.refused_opset(tool.cann, options.opset):
+        raise UsageError(refusal)
 
-    def here(graph: Graph, batch: int, cache: ArtifactCache) -> Conversion:
-        return atc.convert(tool, graph, batch, settings, cache)
+    def here(graph: Graph, sizes: Sequence[int], cache: ArtifactCache) -> Conversion:
+        return atc.convert(tool, graph, gears or sizes[0], settings, cache)
 
-    return _Target("om", "atc", elsewhere, here)
+    return _Target("om", "atc", files, elsewhere, here)
 
 
 def _engine(options: ConvertOptions) -> _Target:
     precision = options.precision or Precision.FP32
+    files = _one_each(options)
 
-    def elsewhere(graph: Graph, batch: int) -> list[str]:
-        return trtexec.command("trtexec", _ONNX, f"{_NAME}_bs{batch}.engine", graph.shapes(batch), precision)
+    def elsewhere(graph: Graph, sizes: Sequence[int]) -> list[str]:
+        engine = f"{om.stem(_NAME, sizes)}.engine"
+        return trtexec.command("trtexec", _ONNX, engine, graph.shapes(sizes[0]), precision)
 
     try:
         tool = trtexec.locate()
     except ConversionError as error:
-        return _Target("engine", "trtexec", elsewhere, missing=str(error))
+        return _Target("engine", "trtexec", files, elsewhere, missing=str(error))
     card = _card_here()
 
-    def here(graph: Graph, batch: int, cache: ArtifactCache) -> Conversion:
-        return trtexec.convert(tool, graph, batch, precision, card, cache)
+    def here(graph: Graph, sizes: Sequence[int], cache: ArtifactCache) -> Conversion:
+        return trtexec.convert(tool, graph, sizes[0], precision, card, cache)
 
-    return _Target("engine", "trtexec", elsewhere, here)
+    return _Target("engine", "trtexec", files, elsewhere, here)
+
+
+def _one_each(options: ConvertOptions) -> tuple[tuple[int, ...], ...]:
+    """A file for every batch size."""
+    return tuple((batch,) for batch in options.batches)
 
 
 def _soc_version_here() -> str:
     """--soc_version of the chips in this machine. Raises UsageError when there is no single sure one."""
     advice = "give it with --soc-version, such as Ascend310."
     try:
-        names = sorted({chip.name for chip in list_chips()})
+        chips = list_chips()
     except TelemetryUnavailable as error:
         raise UsageError(
             f"--to om needs the chip's exact name, which cannot be found out here ({error}); {advice}"
         ) from None
-    if len(names) != 1 or not _CHIP.fullmatch(names[0]):
+    names = sorted({chip.name for chip in chips})
+    if len(names) != 1 or not chips[0].soc_version:
         raise UsageError(f"--to om needs the chip's exact name, and npu-smi lists {', '.join(names)}; {advice}")
-    return f"Ascend{names[0]}"
+    return chips[0].soc_version
 
 
 def _card_here() -> str:

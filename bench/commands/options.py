@@ -15,6 +15,9 @@ from bench.plan import WorkloadSpec
 from bench.selection import BackendRequest, Wanted
 from bench.stopping import Limits
 
+#: Endings of files that were compiled for one vendor's runtime.
+COMPILED = (".om", ".engine", ".plan", ".trt")
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -23,6 +26,7 @@ class RunOptions:
     backends: list[BackendRequest]
     workload: WorkloadSpec
     batches: list[int]
+    #: empty for each backend's default
     precisions: list[Precision]
     scopes: list[Scope]
     device: Device | None
@@ -41,12 +45,13 @@ class RunOptions:
     @classmethod
     def from_namespace(cls, given: argparse.Namespace) -> RunOptions:
         """Raises UsageError for options that contradict each other, or name something unknown."""
-        workload = given.workload or ("onnx" if given.model else "stargan")
+        model, compiled = _model_files(given.model, given.compiled)
+        workload = given.workload or ("onnx" if model else "stargan")
         if given.quick and given.max_time is not None:
             raise UsageError("--quick and --max-time contradict each other; give one of them.")
         for option, value, owner in (
             ("--weights", given.weights, "stargan"), ("--data", given.data, "stargan"),
-            ("--attributes", given.attributes, "stargan"), ("--model", given.model, "onnx"),
+            ("--attributes", given.attributes, "stargan"), ("--model", model, "onnx"),
             ("--shape", given.shape, "onnx"),
         ):  # fmt: skip
             if value and workload != owner:
@@ -59,11 +64,11 @@ class RunOptions:
         return cls(
             backends=[BackendRequest.parse(text) for text in given.backend],
             workload=WorkloadSpec(
-                name=workload, weights=given.weights, model=given.model, data=given.data,
+                name=workload, weights=given.weights, model=model, compiled=compiled, data=given.data,
                 attributes=given.attributes, shapes=dict(given.shape),
             ),
             batches=list(dict.fromkeys(given.bs or (1, 4, 8, 16))),
-            precisions=[Precision(name) for name in dict.fromkeys(given.precision or ('fp32',))],
+            precisions=[Precision(name) for name in dict.fromkeys(given.precision or ())],
             scopes=[Scope(name) for name in dict.fromkeys(given.scope or ('compute',))],
             device=device, limits=limits, out=given.out, baseline=given.baseline and canonical_label(given.baseline),
             cache=cache_folder(given.cache), chips=given.chips, streams=given.streams,
@@ -74,6 +79,22 @@ class RunOptions:
     def wanted(self) -> Wanted:
         """What to look for backends for."""
         return Wanted(self.device, self.precisions, self.scopes, self.chips, self.streams)
+
+
+def _model_files(model: str | None, compiled: str | None) -> tuple[str | None, str | None]:
+    """The .onnx file and the compiled one, as `--model` takes either. Raises UsageError."""
+    if model is not None and (Path(model).is_dir() or Path(model).suffix.lower() in COMPILED):
+        if compiled is not None:
+            raise UsageError(f"--model {model} is compiled already, and so is --compiled {compiled}; give one of them.")
+        model, compiled = None, model
+    return model, existing_compiled(compiled)
+
+
+def existing_compiled(path: str | None) -> str | None:
+    """The path of what --compiled names. Raises UsageError when nothing is there."""
+    if path is not None and not Path(path).exists():
+        raise UsageError(f"--compiled {path}: there is no such file or folder; make it with: python -m bench convert")
+    return path
 
 
 def cache_folder(given: Path | None) -> Path:

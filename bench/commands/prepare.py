@@ -72,6 +72,7 @@ def _baseline(options: PrepareOptions, plan: InputPlan) -> TranslationRequest:
     """What everything else is compared with: PyTorch in fp32 on the CPU."""
     return TranslationRequest(
         backend=BackendRequest("pytorch", {}), precision=Precision.FP32, device=Device("cpu"), weights=options.weights,
-        inputs=plan, folder=options.out / BASELINE, output_format="bin", picture_format=options.picture_format,
-        cache=options.cache, phase_limits=options.phase_limits, lock_timeout_s=options.lock_timeout_s,
+        compiled=None, inputs=plan, folder=options.out / BASELINE, output_format="bin",
+        picture_format=options.picture_format, cache=options.cache, phase_limits=options.phase_limits,
+        lock_timeout_s=options.lock_timeout_s,
     )  # fmt: skip

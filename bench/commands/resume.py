@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from backends.base import Precision
 from bench.commands.measure import Plan, choose, finish, measure, planned
 from bench.commands.options import RunOptions
 from bench.environment import describe_conditions, describe_host, git_state, package_versions
@@ -29,9 +30,11 @@ _MEANING: Mapping[str, Callable[[RunOptions], object]] = {
     "weights": lambda options: _resolved(options.workload.weights),
     "data": lambda options: _resolved(options.workload.data),
     "attributes": lambda options: options.workload.attributes or list(DEFAULT_ATTRIBUTES),
-    "model": lambda options: _resolved(options.workload.model),
+    "model": lambda options: (_resolved(options.workload.model), _resolved(options.workload.compiled)),
+    "compiled": lambda options: _resolved(options.workload.compiled),
     "shape": lambda options: options.workload.shapes,
-    "precision": lambda options: set(options.precisions),
+    # A backend whose default is another one is seen when the plans are compared.
+    "precision": lambda options: set(options.precisions or [Precision.FP32]),
     "device": lambda options: options.device,
     "scope": lambda options: set(options.scopes),
     "max_time": lambda options: options.limits,
@@ -105,7 +108,7 @@ def _original(run: Run, path: Path, parse: Parser) -> argparse.Namespace:
             f" ({''.join(c for c in shown if c.isprintable())[:200]}); start a new run."
         )
     start = Path(run.run.folder)
-    for name in ("weights", "data", "model"):
+    for name in ("weights", "data", "model", "compiled"):
         if getattr(words, name):
             setattr(words, name, str(start / getattr(words, name)))
     if words.cache and not str(words.cache).startswith("~"):
@@ -138,7 +141,7 @@ def _shown(name: str, original: RunOptions, words: argparse.Namespace) -> str:
         case "bs":
             value: object = original.batches
         case "precision":
-            value = [precision.value for precision in original.precisions]
+            value = [precision.value for precision in original.precisions] or "each backend's default"
         case "scope":
             value = [scope.value for scope in original.scopes]
         case "workload":

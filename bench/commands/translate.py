@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from backends.base import Device, Precision
-from bench.commands.options import cache_folder
+from bench.commands.options import cache_folder, existing_compiled
 from bench.errors import ExitCode, UsageError
 from bench.phases import PhaseLimits
 from bench.progress import WorkDisplay
@@ -71,7 +71,9 @@ class TranslateOptions:
     backends: tuple[str, ...]
     inputs: InputOptions
     weights: Path | None
-    precision: str
+    compiled: str | None
+    #: None for each backend's default
+    precision: str | None
     device: str | None
     output_format: TensorFormat
     picture_format: str
@@ -84,8 +86,9 @@ class TranslateOptions:
     def from_namespace(cls, given: argparse.Namespace) -> TranslateOptions:
         return cls(
             backends=tuple(given.backend), inputs=InputOptions.from_namespace(given), weights=given.weights,
-            precision=given.precision, device=given.device, output_format=given.format,
-            picture_format=picture_format(given), out=given.out, cache=cache_folder(given.cache),
+            compiled=existing_compiled(given.compiled), precision=given.precision, device=given.device,
+            output_format=given.format, picture_format=picture_format(given), out=given.out,
+            cache=cache_folder(given.cache),
             phase_limits=PhaseLimits().changed(dict(given.phase_limit)), lock_timeout_s=given.lock_timeout,
         )  # fmt: skip
 
@@ -96,9 +99,10 @@ class TranslateOptions:
         except ValueError as error:
             raise UsageError(f"--device: {error}.") from None
         return TranslationRequest(
-            backend=BackendRequest.parse(backend), precision=Precision(self.precision), device=device,
-            weights=self.weights, inputs=plan, folder=folder, output_format=self.output_format,
-            picture_format=self.picture_format, cache=self.cache, phase_limits=self.phase_limits,
+            backend=BackendRequest.parse(backend), precision=Precision(self.precision) if self.precision else None,
+            device=device, weights=self.weights, compiled=self.compiled, inputs=plan, folder=folder,
+            output_format=self.output_format, picture_format=self.picture_format, cache=self.cache,
+            phase_limits=self.phase_limits,
             lock_timeout_s=self.lock_timeout_s,
         )  # fmt: skip
 

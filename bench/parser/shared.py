@@ -23,6 +23,13 @@ def add_weights(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_compiled(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--compiled", metavar="FILE|DIR",
+        help="an .om that was made before, or a folder with one a batch size (*_bs<N>.om)",
+    )  # fmt: skip
+
+
 def add_cache(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="exported models, references; default: ~/.cache/bench"
@@ -89,7 +96,11 @@ def add_what(group: argparse._ActionsContainer) -> None:
     group.add_argument("--weights", metavar="FILE.pth", help="StarGAN's generator; default: weights from a fixed seed")
     group.add_argument("--data", metavar="ZIP|DIR", help="celeba.zip or its folder; default: the bundled sample")
     group.add_argument("--attributes", nargs="+", metavar="NAME", help="five CelebA attributes to translate to")
-    group.add_argument("--model", metavar="FILE.onnx", help="any ONNX model, on random inputs")
+    group.add_argument(
+        "--model", metavar="FILE",
+        help="any .onnx file, on random inputs; or what --compiled takes, for StarGAN",
+    )  # fmt: skip
+    add_compiled(group)
     group.add_argument("--shape", nargs="+", action="extend", type=arguments.shape, default=[],
                       metavar="INPUT:1x3x224x224",
                       help="shapes of inputs whose dimensions the .onnx file leaves open")  # fmt: skip
@@ -102,7 +113,7 @@ def add_where(group: argparse._ActionsContainer) -> None:
         nargs="+",
         action="extend",
         choices=PRECISIONS,
-        help="default: fp32",
+        help="default: fp32; acl: fp16, which is what atc makes by default",
     )
     group.add_argument("--device", metavar="DEVICE", help="cpu, cuda:N, npu:N; default: each backend's first")
     group.add_argument(

@@ -30,7 +30,8 @@ def add_translate(parser: argparse.ArgumentParser) -> None:
     shared.add_data(parser, batches="batch size (default 16, or as the .bin files are)")
     parser.add_argument("--bins", type=Path, metavar="DIR", help="inputs that prepare made, instead of --data")
     shared.add_weights(parser)
-    parser.add_argument("--precision", choices=shared.PRECISIONS, default="fp32", help="default: fp32")
+    shared.add_compiled(parser)
+    parser.add_argument("--precision", choices=shared.PRECISIONS, help="default: fp32; acl: fp16")
     parser.add_argument("--device", metavar="DEVICE", help="cpu, cuda:N, npu:N; default: the backend's first")
     parser.add_argument(
         "--format", choices=("bin", "npy", "txt"), default="bin",
@@ -58,13 +59,14 @@ def add_accuracy(parser: argparse.ArgumentParser) -> None:
         )  # fmt: skip
     parser.add_argument(
         "--precision", choices=shared.PRECISIONS,
-        help="what the candidate was executed in: a backend's (default fp32), or where its folder does not tell",
+        help="what the candidate was executed in: a backend's (default: its own), or where its folder does not tell",
     )  # fmt: skip
     shared.add_dtype(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: runs/accuracy-<start time>")
     shared.add_data(parser, batches="batch size of a tool's folder, or for backends (default 16)")
     parser.add_argument("--bins", type=Path, metavar="DIR", help="what backends translate, instead of --data")
     shared.add_weights(parser)
+    shared.add_compiled(parser)
     parser.add_argument("--device", metavar="DEVICE", help="of a candidate that is a backend; default: its first")
     shared.add_work(parser)
 
@@ -82,6 +84,10 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bs", nargs="+", action="extend", type=arguments.batch, metavar="N",
         help="batch sizes of om and engine files, one file each (default 1 4 8 16)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dynamic-batch", action="store_true",
+        help="one .om for all of --bs (atc's dynamic_batch_size) instead of one file each",
     )  # fmt: skip
     parser.add_argument(
         "--precision", choices=("fp32", "fp16"),

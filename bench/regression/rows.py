@@ -16,7 +16,7 @@ from reports.records import variant_label
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """What is measured of every backend, and how."""
+    """What is measured of every backend, and how; without `precisions` each in its default."""
 
     batches: Sequence[int]
     precisions: Sequence[Precision]
@@ -48,9 +48,9 @@ def plan_rows(
     """Every backend at every batch size, precision and scope. Raises UsageError where none can be measured."""
     rows = []
     for scope in grid.scopes:
-        for precision in grid.precisions:
+        for precisions in [[precision] for precision in grid.precisions] or [[]]:
             for batch in grid.batches:
-                one = Grid([batch], [precision], [scope], grid.limits)
+                one = Grid([batch], precisions, [scope], grid.limits)
                 rows += [_row(base, new, offers, one) for base, new in slots]
     names = [row.name for row in rows]
     for name in names:
@@ -69,7 +69,8 @@ def _row(base: Candidate | None, new: Candidate | None, offers: Mapping[SideName
         for task, candidate in ((theirs, base), (mine, new))
         if candidate
     )
-    name = f"{' → '.join(labels)} bs{one.batches[0]} {one.precisions[0]}"
+    precisions = dict.fromkeys([*one.precisions, *(task.precision for task in (theirs, mine) if task)])
+    name = f"{' → '.join(labels)} bs{one.batches[0]} {' → '.join(precisions)}".rstrip()
     if one.scopes[0] is not Scope.COMPUTE:
         name += f" {one.scopes[0]}"
     reasons = [

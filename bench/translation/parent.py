@@ -37,9 +37,12 @@ class TranslationRequest:
     """What to translate, with what, and where to; `picture_format` "" for no pictures."""
 
     backend: BackendRequest
-    precision: Precision
+    #: None for the backend's default
+    precision: Precision | None
     device: Device | None
     weights: Path | None
+    #: what the backend loads, where it was made before
+    compiled: str | None
     inputs: InputPlan
     folder: Path
     output_format: TensorFormat
@@ -56,7 +59,9 @@ def run_translation(request: TranslationRequest, display: Display) -> Translatio
     KeyboardInterrupt: finished batches are kept.
     """
     variant = _variant(request)
-    spec = WorkloadSpec(name="stargan", weights=str(request.weights) if request.weights else None)
+    spec = WorkloadSpec(
+        name="stargan", weights=str(request.weights) if request.weights else None, compiled=request.compiled
+    )
     take_charge()
     with hold(lock_names([variant]), request.lock_timeout_s, display.note):
         materials = prepare(spec, [request.inputs.batch], request.cache, request.phase_limits, display.preparing)
@@ -77,7 +82,7 @@ def run_translation(request: TranslationRequest, display: Display) -> Translatio
         if record.complete and not folder.unfinished():
             return record
         task = TranslateTask(
-            workload=spec, materials=materials, precision=request.precision, inputs=plan,
+            workload=spec, materials=materials, precision=variant.precisions[0], inputs=plan,
             folder=str(request.folder), output_format=request.output_format, record=record,
         )  # fmt: skip
         return _run(task, request.phase_limits, display)
@@ -112,7 +117,7 @@ def _run(task: TranslateTask, limits: PhaseLimits, display: Display) -> Translat
 
 def _variant(request: TranslationRequest) -> Variant:
     """The one column of a report that this would be. Raises UsageError."""
-    wanted = Wanted(request.device, [request.precision], [Scope.END_TO_END])
+    wanted = Wanted(request.device, [request.precision] if request.precision else [], [Scope.END_TO_END])
     selection = select([request.backend], wanted)
     if not selection.variants:
         raise UsageError(f"{request.backend.name} is not usable here: {selection.skipped[0].reason}")
@@ -123,7 +128,7 @@ def _source(request: TranslationRequest, variant: Variant, model_sha256: str) ->
     return TranslationSource(
         backend=variant.backend,
         options=variant.options,
-        asked_precision=request.precision.value,
+        asked_precision=variant.precisions[0].value,
         device=variant.device,
         card=variant.card,
         model_sha256=model_sha256,

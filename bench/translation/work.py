@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from backends.base import Session
+from backends.casting import cast_feeds
 from backends.telemetry import peak_memory_bytes
 from bench.messages import TranslateTask
 from bench.pipeline import run_stages
@@ -81,7 +82,7 @@ class _Translation:
         outputs = []
         for images, attributes in pairs:
             begin = time.perf_counter()
-            self._session.copy_inputs({_IMAGES: images, _ATTRIBUTES: attributes})
+            self._session.copy_inputs(cast_feeds({_IMAGES: images, _ATTRIBUTES: attributes}, self._session.inputs))
             self._session.enqueue()
             self._session.synchronize()
             outputs.append(self._session.copy_outputs()[self._output])

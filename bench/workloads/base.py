@@ -22,6 +22,8 @@ from reports.records import WorkloadInfo
 
 #: Folder of the cache; raise it when the files in it change their form or meaning, so that old ones are left alone.
 CACHE_VERSION = "v2"
+#: Folder in it of what vendors' tools made.
+CONVERTED = "converted"
 #: `end-to-end` rotates through this many different host batches, so that no cache of results can hide in it.
 HOST_BATCHES = 8
 
@@ -35,6 +37,8 @@ class Materials(msgspec.Struct, frozen=True, kw_only=True):
     #: batch size -> .npz with the reference outputs of host batch 0
     references: dict[str, str]
     weights: str | None = None
+    #: where backends may keep what they build
+    cache: str | None = None
 
 
 class Workload(ABC):

@@ -14,6 +14,7 @@ pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 
 from backends.base import Precision  # noqa: E402 - after importorskip
+from backends.convert import om  # noqa: E402
 from bench.commands.convert import ConvertOptions, convert  # noqa: E402
 from bench.errors import ExitCode, UsageError  # noqa: E402
 from tests.doubles import atc, npu_smi, trtexec  # noqa: E402
@@ -128,6 +129,49 @@ def test_om_models_by_the_names_of_the_guide(
     assert len(atc.calls(place)) == 3
 
 
+def test_the_note_beside_an_om_is_what_a_backend_reads(
+    options: ConvertOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_on_path(atc.install(tmp_path / "cann", version="6.0.1"), monkeypatch)
+    convert(to_om(options, precision_mode="must_keep_origin_dtype", batches=[4]))
+    path = options.out / "StarGAN_bs4.om"
+    facts = om.read_sidecar(path)
+    assert facts is not None
+    assert (facts.batch, facts.gears, facts.soc_version, facts.cann) == (4, (), "Ascend310", "6.0.1")
+    assert (facts.precision, facts.arithmetic) == ("fp32 (must_keep_origin_dtype)", Precision.FP32)
+    assert facts.onnx_sha256 == note(options.out / "StarGAN.onnx")["sha256"]
+    assert om.inspect(path).size_bytes == path.stat().st_size
+
+
+def test_one_om_for_several_batch_sizes(
+    options: ConvertOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = put_on_path(atc.install(tmp_path / "cann"), monkeypatch)
+    wanted = to_om(options, dynamic_batch=True)
+    assert convert(wanted) == ExitCode.DONE
+    assert convert(dataclasses.replace(wanted, dynamic_batch=False)) == ExitCode.DONE
+    names = [path.name for path in sorted(options.out.glob("*.om"))]
+    assert names == ["StarGAN_bs1.om", "StarGAN_bs4.om", "StarGAN_dyn1-4.om"]
+    assert "--input_shape=real_img:-1,3,128,128;attr:-1,5" in atc.calls(place)[0]
+    assert "--dynamic_batch_size=1,4 " in atc.calls(place)[0]
+    facts = om.read_sidecar(options.out / "StarGAN_dyn1-4.om")
+    assert facts is not None
+    assert (facts.batch, facts.gears) == (None, (1, 4))
+    assert "StarGAN_dyn1-4.om: one model for batch sizes 1, 4, usually slower" in capsys.readouterr().out
+
+
+def test_an_opset_that_this_cann_does_not_read_is_known_before_the_export(
+    options: ConvertOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = put_on_path(atc.install(tmp_path / "cann", version="5.0.4"), monkeypatch)
+    assert refused(to_om(options, opset=17)) == (
+        "opset 17 is not read by CANN 5.0.4, which reads opsets 9 to 13; export with --opset 11, or convert with a"
+        " newer CANN."
+    )
+    assert atc.calls(place) == []
+    assert not options.out.exists()
+
+
 def test_engines(
     options: ConvertOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,6 +195,16 @@ def test_without_atc_the_commands_for_elsewhere_are_told(
         f"atc --framework=5 --model=StarGAN.onnx --output=StarGAN_bs{batch} --input_format=NCHW"
         f" '--input_shape=real_img:{batch},3,128,128;attr:{batch},5' --soc_version=Ascend310 --log=error"
         for batch in (1, 4)
+    ]
+
+
+def test_without_atc_the_command_of_a_dynamic_batch_is_told(
+    options: ConvertOptions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "atc was not found on PATH" in refused(to_om(options, dynamic_batch=True))
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("atc ")] == [
+        "atc --framework=5 --model=StarGAN.onnx --output=StarGAN_dyn1-4 --input_format=NCHW"
+        " '--input_shape=real_img:-1,3,128,128;attr:-1,5' --soc_version=Ascend310 --dynamic_batch_size=1,4 --log=error"
     ]
 
 
@@ -193,6 +247,11 @@ def test_the_chip_is_found_by_npu_smi(options: ConvertOptions, tmp_path: Path, m
     [
         ({"soc_version": "Ascend310"}, "--soc-version belongs to --to om"),
         ({"to": "engine", "precision_mode": "force_fp32"}, "--precision-mode belongs to --to om"),
+        ({"dynamic_batch": True}, "--dynamic-batch belongs to --to om"),
+        (
+            {"to": "om", "soc_version": "Ascend310", "dynamic_batch": True, "batches": [4]},
+            "--dynamic-batch: a dynamic batch takes at least two different sizes",
+        ),
         ({"precision": Precision.FP16}, "an exported .onnx is fp32"),
         ({"to": "om", "soc_version": "Ascend310", "precision": Precision.FP32}, "set by --precision-mode"),
         ({"opset": 10}, "opset 10 cannot be exported; use one from 11 to 20."),

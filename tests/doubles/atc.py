@@ -10,6 +10,7 @@ import importlib.util
 import os
 import re
 import signal
+import struct
 import sys
 import time
 from pathlib import Path
@@ -18,12 +19,14 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 FLAGS = {
     "framework", "model", "output", "input_format", "input_shape", "soc_version", "precision_mode", "log",
+    "dynamic_batch_size",
 }  # fmt: skip
 MODES = {
     "force_fp16", "force_fp32", "allow_fp32_to_fp16", "must_keep_origin_dtype", "allow_mix_precision",
 }  # fmt: skip
 CHIPS = ("Ascend310", "Ascend310P3")
 _PATH = re.compile(r"[A-Za-z0-9./_-]+")
+MAGIC = 0x444F4D49
 _WARNING = "W11001: High-priority service of op[Conv_0] is missing, fall back to low-priority one"
 
 
@@ -31,6 +34,18 @@ def say(text: object) -> None:
     """One line of the tool, at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def as_om(content: bytes, name: str = "", platform_version: str = "1.0") -> bytes:
+    """The content behind a header of 256 bytes, as GE writes it before a file of less than 4 GiB."""
+    header = bytearray(256)
+    struct.pack_into("<III", header, 0, MAGIC, len(header), 0x10000000)
+    struct.pack_into("<I", header, 76, len(content))
+    header[84:116] = name.encode()[:32].ljust(32, b"\0")
+    struct.pack_into("<I", header, 156, 1)  # models
+    header[160:180] = platform_version.encode()[:20].ljust(20, b"\0")
+    struct.pack_into("<Q", header, 184, len(content))
+    return bytes(header) + content
 
 
 def install(
@@ -45,8 +60,8 @@ def install(
 ) -> Path:
     """Write an executable `atc` into `folder`/bin; returns that folder, for PATH.
 
-    `host` is what newer versions put into the file's name; `version` goes into a version.cfg. `then` is one of hang,
-    killed, no file, empty file, no library; with `says` it fails with just that text.
+    `host` is what newer versions put into the file's name; `version`, of CANN, goes into a version.cfg. `then` is one
+    of hang, killed, no file, empty file, no library; with `says` it fails with just that text.
     """
     place = folder / "bin"
     place.mkdir(parents=True, exist_ok=True)
@@ -187,9 +202,34 @@ def _compile(flags: dict[str, str], last_opset: int) -> bytes:
     for name in shapes:
         if name not in names:
             raise Refused(_invalid(name, "--input_shape", "The input is not in the model"))
+    gears = flags.get("dynamic_batch_size")
+    if gears is not None:
+        _check_gears(gears, shapes)
     for name in names:
-        if name not in shapes or -1 in shapes[name]:
+        if name not in shapes or -1 in (shapes[name][1:] if gears else shapes[name]):
             raise Refused(_invalid("-1", name, "maybe you should set input_shape to specify its shape"))
-    text = f"{sorted(shapes.items())}|{flags['soc_version']}|{flags.get('precision_mode', 'force_fp16')}"
+    text = f"{sorted(shapes.items())}|{gears}|{flags['soc_version']}|{flags.get('precision_mode', 'force_fp16')}"
     weights = b"".join(_content(tensor) for tensor in model.graph.initializer)
-    return b"OM " + hashlib.sha256(weights + text.encode()).hexdigest().encode()
+    return as_om(hashlib.sha256(weights + text.encode()).hexdigest().encode(), Path(flags["output"]).name)
+
+
+def _check_gears(text: str, shapes: dict[str, list[int]]) -> None:
+    if not re.fullmatch(r"\d+(,\d+)*", text):
+        raise Refused(_invalid(text, "--dynamic_batch_size", 'It can only contain digits and ","'))
+    gears = [int(gear) for gear in text.split(",")]
+    options = "--dynamic_batch_size, --dynamic_image_size, or --dynamic_dims"
+    if len(gears) < 2:
+        raise Refused(f"E10035: {options} has {len(gears)} profiles, which is less than the minimum 2.")
+    if len(gears) > 100:
+        raise Refused(f"E10036: {options} has {len(gears)} profiles, which is greater than the maximum 100.")
+    if len(set(gears)) < len(gears):
+        raise Refused(f"E10039: The {options} argument have duplicate profiles.")
+    if 0 in gears:
+        raise Refused("E10038: Dimension size 0 is invalid. The value must be greater than 0.")
+    if any(-1 in shape[1:] for shape in shapes.values()):
+        raise Refused("E10018: When --dynamic_batch_size is included, only batch size N can be -1 in --input_shape.")
+    if not any(shape[0] == -1 for shape in shapes.values()):
+        raise Refused(
+            "E10031: --dynamic_batch_size is included, but none of the nodes specified in --input_shape has a batch"
+            " size equaling -1."
+        )

@@ -30,6 +30,32 @@ def test_a_fixed_batch_takes_no_other(tmp_path: Path) -> None:
         graph.shapes(8)
 
 
+def test_a_fixed_batch_is_no_dynamic_one(tmp_path: Path) -> None:
+    graph = read_graph(two_inputs(tmp_path / "x.onnx"))
+    assert graph.open_shapes() == {"real_img": (-1, 3, 8, 8), "attr": (-1, 1, 1, 1)}
+    with pytest.raises(ConversionError, match=r"input real_img fixes its batch at 4, .* of every input"):
+        read_graph(two_inputs(tmp_path / "x.onnx", batch=4)).open_shapes()
+    model = onnx.load(str(two_inputs(tmp_path / "x.onnx")))
+    del model.graph.input[1].type.tensor_type.shape.dim[:]
+    onnx.save(model, str(tmp_path / "x.onnx"))
+    with pytest.raises(ConversionError, match="input attr has no dimension"):
+        read_graph(tmp_path / "x.onnx").open_shapes()
+
+
+def test_the_opsets_and_whether_any_node_is_of_them(tmp_path: Path) -> None:
+    graph = read_graph(two_inputs(tmp_path / "x.onnx", opset=13, domains=3))
+    assert graph.opset == 13
+    assert [(str(each), each.used) for each in graph.opsets] == [("ai.onnx 13", True), ("x0 1", False), ("x1 1", False)]
+    model = onnx.load(str(tmp_path / "x.onnx"))
+    model.graph.node[0].attribute.append(
+        onnx.helper.make_attribute(
+            "then_branch", onnx.helper.make_graph([onnx.helper.make_node("F", [], ["f"], domain="x1")], "inner", [], [])
+        )
+    )
+    onnx.save(model, str(tmp_path / "x.onnx"))
+    assert [each.used for each in read_graph(tmp_path / "x.onnx").opsets] == [True, False, True]
+
+
 def test_other_open_dimensions_are_refused(tmp_path: Path) -> None:
     path = two_inputs(tmp_path / "x.onnx")
     model = onnx.load(str(path))

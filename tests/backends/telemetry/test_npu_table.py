@@ -26,6 +26,12 @@ def test_an_atlas_300i_has_four_chips_under_one_npu() -> None:
     assert table.chip(2048) is None
 
 
+def test_only_an_exact_name_is_one_for_atc() -> None:
+    tables = (npu_smi.CARD_300I, npu_smi.CARD_310P, npu_smi.BOARD_310B, npu_smi.CARD_A3)
+    names = [parse_info(table).chips[0].soc_version for table in tables]
+    assert names == ["Ascend310", "Ascend310P3", "Ascend310B4", ""]
+
+
 def test_what_is_not_told_is_none() -> None:
     (chip,) = parse_info(npu_smi.BOARD_310).chips
     assert (chip.bus_id, chip.memory_used_bytes, chip.memory_total_bytes) == ("", None, 8192 * MIB)

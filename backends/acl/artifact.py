@@ -1,0 +1,122 @@
+"""The .om for one batch size: named by the user, found in a folder, or built by atc where CANN has it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from backends.base import Artifact, BackendUnavailable, Model, ModelMismatch, Precision, require_onnx
+from backends.convert import ArtifactCache, ToolMissing, atc, om, read_graph
+
+#: What atc is told for a precision; force_fp16 is its own default, which old versions know by no other name.
+_MODES: Mapping[Precision, str] = {Precision.FP16: "", Precision.FP32: "must_keep_origin_dtype"}
+_CONVERT = "python -m bench convert --to om --soc-version"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is looked for. `gears` are the batch sizes of a dynamic .om, None for a static one.
+
+    `soc` gives the chip's exact name, as Ascend310, or "" where that cannot be told.
+    """
+
+    model: Model
+    precision: Precision
+    gears: tuple[int, ...] | None
+    soc: Callable[[], str]
+
+
+def find_or_build(wish: Wish) -> Artifact:
+    """Raises ModelMismatch (no such file, or not what was asked for), BackendUnavailable, ConversionError."""
+    if wish.model.compiled is None:
+        return _built(wish)
+    path = wish.model.compiled
+    return _given(wish, _in_folder(path, wish) if path.is_dir() else path)
+
+
+def _in_folder(folder: Path, wish: Wish) -> Path:
+    """The folder's .om for the wish, by the batch sizes in its name."""
+    batch = wish.model.batch
+    named = {path: om.named_batches(path) for path in sorted(folder.glob("*.om"))}
+    kind = {path: batches for path, batches in named.items() if (len(batches) > 1) == (wish.gears is not None)}
+    found = [path for path, batches in kind.items() if batch in batches]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ModelMismatch(
+            f"{folder} has several .om files for batch size {batch}: {', '.join(path.name for path in found)}; name the"
+            " one that is meant, or move the others away."
+        )
+    what = "with several batch sizes, one of them" if wish.gears is not None else "for batch size"
+    name = "NAME_dyn1-4-8-16.om" if wish.gears is not None else f"NAME_bs{batch}.om"
+    has = ", ".join(path.name for path in named) or "none at all"
+    raise ModelMismatch(f"{folder} has no .om {what} {batch} (it has {has}); make one and call it {name}: {_CONVERT}.")
+
+
+def _given(wish: Wish, path: Path) -> Artifact:
+    """A file of the user's, with what is known of it, and from whom."""
+    header = om.inspect(path)
+    if header.encrypted:
+        raise ModelMismatch(f"{path} is encrypted, which cannot be loaded by its path alone; convert it without a key.")
+    facts = om.read_sidecar(path)
+    settings = {"om": path.name, "CANN of the file": header.platform_version or "unknown"}
+    if facts is None:
+        told = "atc's default, assumed" if wish.precision is Precision.FP16 else "as --precision says"
+        settings["precision told by"] = f"{told}: the .om does not tell what it computes in"
+        return Artifact(wish.model, wish.precision, path, _sha256(path), settings)
+    _check_facts(wish, path, facts)
+    settings |= {
+        "soc_version": facts.soc_version, "precision_mode": facts.precision,
+        "precision told by": f"{path.name}.json, which bench convert wrote",
+    }  # fmt: skip
+    return Artifact(wish.model, facts.arithmetic or wish.precision, path, facts.sha256, settings)
+
+
+def _check_facts(wish: Wish, path: Path, facts: om.OmFacts) -> None:
+    if facts.arithmetic not in (None, wish.precision):
+        raise ModelMismatch(
+            f"{path} computes in {facts.precision}, not in {wish.precision}; ask for --precision"
+            f" {facts.arithmetic}, or convert it with another --precision-mode."
+        )
+    soc = wish.soc()
+    if soc and facts.soc_version != soc:
+        raise ModelMismatch(
+            f"{path} was made for {facts.soc_version}, the chip here is {soc}; convert it again: {_CONVERT} {soc}"
+        )
+
+
+def _built(wish: Wish) -> Artifact:
+    """By atc, or as it built it before."""
+    model = wish.model
+    if wish.precision not in _MODES:
+        raise ModelMismatch(
+            f"an .om in {wish.precision} cannot be made from {model.name} here; make it with CANN's own tools and name"
+            " it with --compiled."
+        )
+    onnx = require_onnx(model, "acl")
+    try:
+        tool = atc.locate()
+    except ToolMissing as error:
+        raise BackendUnavailable(
+            f"there is no .om for {model.name} at batch size {model.batch}, and none can be made here: {error} Or name"
+            " files that were made elsewhere: --compiled FILE|DIR."
+        ) from None
+    soc = wish.soc()
+    if not soc:
+        raise BackendUnavailable(
+            "the chip's exact name, which atc needs, cannot be found out here; name it: --backend acl:soc=Ascend310."
+        )
+    if model.cache is None:
+        raise ModelMismatch("acl builds an .om in a cache folder, and was given none; name an .om file instead.")
+    settings = atc.Settings(soc, _MODES[wish.precision])
+    made = atc.convert(tool, read_graph(onnx), wish.gears or model.batch, settings, ArtifactCache(model.cache))
+    facts = {"om": "made by atc", "soc_version": soc, "precision_mode": made.precision}
+    notes = {"notes": "; ".join(made.notes)} if made.notes else {}
+    return Artifact(model, wish.precision, made.path, made.sha256, {**facts, **notes})
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
