@@ -10,7 +10,7 @@ from pathlib import Path
 from backends.base import Artifact, BackendUnavailable, Model, ModelMismatch, Precision, require_onnx
 from backends.convert import ArtifactCache, ToolMissing, atc, om, read_graph
 
-#: What atc is told for a precision; force_fp16 is its own default, which old versions know by no other name.
+#: What atc is told for a precision where the user does not say it; force_fp16 is its own default.
 _MODES: Mapping[Precision, str] = {Precision.FP16: "", Precision.FP32: "must_keep_origin_dtype"}
 _CONVERT = "python -m bench convert --to om --soc-version"
 
@@ -19,12 +19,14 @@ _CONVERT = "python -m bench convert --to om --soc-version"
 class Wish:
     """What is looked for. `gears` are the batch sizes of a dynamic .om, None for a static one.
 
-    `soc` gives the chip's exact name, as Ascend310, or "" where that cannot be told.
+    `soc` gives the chip's exact name, as Ascend310, or "" where that cannot be told. `mode` is atc's
+    --precision_mode, "" if the user did not say it.
     """
 
     model: Model
     precision: Precision
     gears: tuple[int, ...] | None
+    mode: str
     soc: Callable[[], str]
 
 
@@ -63,23 +65,33 @@ def _given(wish: Wish, path: Path) -> Artifact:
     facts = om.read_sidecar(path)
     settings = {"om": path.name, "CANN of the file": header.platform_version or "unknown"}
     if facts is None:
-        told = "atc's default, assumed" if wish.precision is Precision.FP16 else "as --precision says"
-        settings["precision told by"] = f"{told}: the .om does not tell what it computes in"
+        _check_precision(wish, path, wish.mode)
+        told = f"acl:precision_mode={wish.mode}" if wish.mode else "nobody: atc's default is assumed"
+        settings |= {"precision_mode": om.precision_words(wish.mode), "precision told by": told}
         return Artifact(wish.model, wish.precision, path, _sha256(path), settings)
     _check_facts(wish, path, facts)
     settings |= {
         "soc_version": facts.soc_version, "precision_mode": facts.precision,
         "precision told by": f"{path.name}.json, which bench convert wrote",
     }  # fmt: skip
-    return Artifact(wish.model, facts.arithmetic or wish.precision, path, facts.sha256, settings)
+    return Artifact(wish.model, wish.precision, path, facts.sha256, settings)
+
+
+def _check_precision(wish: Wish, path: Path, mode: str) -> None:
+    """That the file computes in what was asked for, when it was made with that --precision_mode."""
+    if om.arithmetic(mode) not in (None, wish.precision):
+        raise ModelMismatch(
+            f"{path} computes in {om.precision_words(mode)}, not in {wish.precision}; ask for --precision"
+            f" {om.arithmetic(mode)}, convert it with another --precision-mode, or, where it was made by other hands,"
+            " say how: --backend acl:precision_mode=MODE."
+        )
 
 
 def _check_facts(wish: Wish, path: Path, facts: om.OmFacts) -> None:
-    if facts.arithmetic not in (None, wish.precision):
-        raise ModelMismatch(
-            f"{path} computes in {facts.precision}, not in {wish.precision}; ask for --precision"
-            f" {facts.arithmetic}, or convert it with another --precision-mode."
-        )
+    if wish.mode not in ("", facts.precision_mode):
+        made = facts.precision_mode or "force_fp16, atc's default"
+        raise ModelMismatch(f"{path} was made with --precision_mode {made}; leave out precision_mode={wish.mode}.")
+    _check_precision(wish, path, facts.precision_mode)
     soc = wish.soc()
     if soc and facts.soc_version != soc:
         raise ModelMismatch(
@@ -90,11 +102,6 @@ def _check_facts(wish: Wish, path: Path, facts: om.OmFacts) -> None:
 def _built(wish: Wish) -> Artifact:
     """By atc, or as it built it before."""
     model = wish.model
-    if wish.precision not in _MODES:
-        raise ModelMismatch(
-            f"an .om in {wish.precision} cannot be made from {model.name} here; make it with CANN's own tools and name"
-            " it with --compiled."
-        )
     onnx = require_onnx(model, "acl")
     try:
         tool = atc.locate()
@@ -110,7 +117,8 @@ def _built(wish: Wish) -> Artifact:
         )
     if model.cache is None:
         raise ModelMismatch("acl builds an .om in a cache folder, and was given none; name an .om file instead.")
-    settings = atc.Settings(soc, _MODES[wish.precision])
+    settings = atc.Settings(soc, wish.mode or _MODES[wish.precision])
+    _check_precision(wish, Path("an .om"), settings.precision_mode)
     made = atc.convert(tool, read_graph(onnx), wish.gears or model.batch, settings, ArtifactCache(model.cache))
     facts = {"om": "made by atc", "soc_version": soc, "precision_mode": made.precision}
     notes = {"notes": "; ".join(made.notes)} if made.notes else {}

@@ -40,6 +40,7 @@ class AclBackend(Backend):
                    ("static", "dynamic")),
         OptionSpec("gears", "1-4-8-16", "batch sizes of a dynamic .om that is built here"),
         OptionSpec("soc", "", "the chip's exact name for atc, such as Ascend310; default: as npu-smi tells"),
+        OptionSpec("precision_mode", "", "atc's --precision_mode: for what is built, and of an .om that does not tell"),
     )  # fmt: skip
 
     def _library(self) -> ModuleType:
@@ -60,8 +61,7 @@ class AclBackend(Backend):
 
     def capabilities(self, device: Device) -> Capabilities:
         return Capabilities(
-            # What fp32 and int8 need is an .om that was made so.
-            precisions=frozenset({Precision.FP16, Precision.FP32, Precision.INT8}),
+            precisions=frozenset({Precision.FP16, Precision.FP32}),  # fp32 where the .om was made so
             default_precision=Precision.FP16,  # which is what atc makes by default
             asynchronous=True,
             dynamic_batch=True,
@@ -74,7 +74,7 @@ class AclBackend(Backend):
         def soc() -> str:
             return str(options["soc"]) or probe.soc_name(device.index) or Library(self._library()).soc_name()
 
-        return find_or_build(Wish(model, precision, self._gears(options), soc))
+        return find_or_build(Wish(model, precision, self._gears(options), str(options["precision_mode"]), soc))
 
     def open(self, artifact: Artifact, device: Device, options: Mapping[str, OptionValue]) -> Session:
         library = Library(self._library())

@@ -96,6 +96,14 @@ class Library:
             raise DeviceError(f"acl.{name} gave no handle{f' ({text})' if text else ''}; {explain(207001)[1]}.")
         return found
 
+    def text(self, name: str, *arguments: object) -> str:
+        """The text of what returns nothing else; an empty one means that it failed."""
+        found = self.ask(name, *arguments)
+        if not isinstance(found, str) or not found:
+            said = self.recent_message()
+            raise DeviceError(f"acl.{name} gave no name{f' ({said})' if said else ''}; {explain(-1)[1]}.")
+        return found
+
     def fail(self, name: str, code: object) -> NoReturn:
         """Raise DeviceError for a code that is not 0: the call, the code, its meaning, CANN's own words, advice."""
         if not isinstance(code, int):

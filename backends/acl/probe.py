@@ -18,16 +18,23 @@ from backends.telemetry.npu_nodes import device_nodes
 from backends.telemetry.npu_table import NpuChip
 
 _KIND = "npu"
-#: npu-smi may take seconds, for which a diagnosis has the time.
 _PATIENT_S = 10.0
+#: Hides chips from a process, and numbers the rest anew.
+_MASK = "ASCEND_RT_VISIBLE_DEVICES"
 #: A card that nothing names.
 _UNKNOWN = "Ascend NPU"
 
 
 def availability() -> Availability:
-    """Where the module may be there. Never raises; under a second, since npu-smi is given no longer."""
+    """Where the module may be there. Never raises. npu-smi may take seconds, and without it no card is known."""
+    if mask := os.environ.get(_MASK):
+        return Availability(
+            False,
+            f"{_MASK}={mask} gives the chips other numbers than npu-smi does; unset it, and name a chip with --device"
+            f" npu:{mask.split(',')[0].strip()}.",
+        )
     versions = {"CANN": cann.version_here() or "unknown"}
-    seen = npu_smi.survey()
+    seen = npu_smi.survey(_PATIENT_S)
     if seen.driver:
         versions["driver"] = seen.driver
     if seen.chips:
@@ -45,7 +52,7 @@ def availability() -> Availability:
 
 def soc_name(device: int) -> str:
     """`--soc-version` of the chip with that device number, as Ascend310; "" where npu-smi does not tell."""
-    return next((chip.soc_version for chip in npu_smi.survey().chips if chip.device == device), "")
+    return next((chip.soc_version for chip in npu_smi.survey(_PATIENT_S).chips if chip.device == device), "")
 
 
 def diagnose(device: int, load: Callable[[], ModuleType]) -> list[str]:

@@ -74,7 +74,8 @@ class Runtime:
 
     def _finalise(self) -> None:
         """At the end of the process; not where a session was left open, since chips must be reset before."""
-        if not self._sessions:
+        if self._initialised and not self._sessions:
+            self._initialised = False
             self._library.function("finalize")()
 
 

@@ -97,7 +97,7 @@ def _gears(library: Library, description: int) -> tuple[int, ...]:
 def _ports(library: Library, description: int, kind: str, file: str) -> list[_Found]:
     found = []
     for index in range(library.ask(f"mdl.get_num_{kind}s", description)):
-        name = library.ask(f"mdl.get_{kind}_name_by_index", description, index)
+        name = library.text(f"mdl.get_{kind}_name_by_index", description, index)
         code = library.ask(f"mdl.get_{kind}_data_type", description, index)
         if code not in _DTYPES:
             raise ModelMismatch(f"{file}: {kind} {name} has data type {code}, for which numpy has none; {_AGAIN}.")

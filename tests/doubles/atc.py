@@ -57,18 +57,23 @@ def install(
     version: str = "",
     says: str = "",
     seconds: float = 0.0,
+    runnable: bool = False,
 ) -> Path:
     """Write an executable `atc` into `folder`/bin; returns that folder, for PATH.
 
     `host` is what newer versions put into the file's name; `version`, of CANN, goes into a version.cfg. `then` is one
-    of hang, killed, no file, empty file, no library; with `says` it fails with just that text.
+    of hang, killed, no file, empty file, no library; with `says` it fails with just that text. What it makes is
+    `runnable` by the double of pyACL, which takes a second more.
     """
     place = folder / "bin"
     place.mkdir(parents=True, exist_ok=True)
     if version:
         (folder / "version.cfg").write_text(f"toolkit_running_version=[1.0:{version}]\n", encoding="utf-8")
     script = place / "atc"
-    behaviour = {"last_opset": last_opset, "host": host, "warn": warn, "then": then, "says": says, "seconds": seconds}
+    behaviour = {
+        "last_opset": last_opset, "host": host, "warn": warn, "then": then, "says": says, "seconds": seconds,
+        "runnable": runnable,
+    }  # fmt: skip
     script.write_text(
         f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom tests.doubles.atc import main\n"
         f"sys.exit(main({str(place)!r}, sys.argv[1:], **{behaviour!r}))\n",
@@ -89,7 +94,15 @@ class Refused(Exception):  # noqa: N818
 
 
 def main(
-    place: str, arguments: list[str], last_opset: int, host: str, warn: bool, then: str, says: str, seconds: float
+    place: str,
+    arguments: list[str],
+    last_opset: int,
+    host: str,
+    warn: bool,
+    then: str,
+    says: str,
+    seconds: float,
+    runnable: bool,
 ) -> int:
     with (Path(place) / "calls").open("a", encoding="utf-8") as file:
         file.write(" ".join(arguments) + "\n")
@@ -107,6 +120,8 @@ def main(
             raise Refused(says)
         flags = _flags(arguments)
         content = _compile(flags, last_opset)
+        if runnable:
+            content = _runnable(flags)
     except Refused as error:
         say("ATC run failed, Please check the detail log, Try 'atc --help' for more information")
         say(error)
@@ -211,6 +226,18 @@ def _compile(flags: dict[str, str], last_opset: int) -> bytes:
     text = f"{sorted(shapes.items())}|{gears}|{flags['soc_version']}|{flags.get('precision_mode', 'force_fp16')}"
     weights = b"".join(_content(tensor) for tensor in model.graph.initializer)
     return as_om(hashlib.sha256(weights + text.encode()).hexdigest().encode(), Path(flags["output"]).name)
+
+
+def _runnable(flags: dict[str, str]) -> bytes:
+    """What the double of pyACL can load."""
+    from tests.doubles.acl import write_om
+
+    kept = "fp32" if flags.get("precision_mode") in ("must_keep_origin_dtype", "force_fp32") else "fp16"
+    gears = flags.get("dynamic_batch_size")
+    first = flags["input_shape"].split(";")[0].rpartition(":")[2].split(",")[0]
+    batches = [int(size) for size in (gears.split(",") if gears else [first])]
+    path = Path.cwd() / "runnable.om"
+    return write_om(path, Path(flags["model"]), batches, soc=flags["soc_version"], precision=kept).read_bytes()
 
 
 def _check_gears(text: str, shapes: dict[str, list[int]]) -> None:

@@ -1,0 +1,136 @@
+"""A session on the double, over the whole matrix: right outputs, no rule broken, nothing left behind."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backends.acl import diagnosis
+from backends.base import BackendError, Device, DeviceError, Scope, Session
+from bench import timing
+from tests.backends.acl.machines import Simulated, compiled, feeds, machine, reference, tiny_model
+from tests.doubles.acl import Fault
+
+MATRIX = list(product(("async", "sync"), ("static", "dynamic"), ("old", "new", "both")))
+
+
+def infer(session: Session, given: dict[str, np.ndarray]) -> np.ndarray:  # type: ignore[type-arg]
+    session.copy_inputs(given)
+    session.enqueue()
+    session.synchronize()
+    return session.copy_outputs()["y"]
+
+
+@pytest.mark.parametrize(("mode", "batch", "api"), MATRIX)
+@pytest.mark.parametrize("size", [1, 4, 8])
+def test_outputs_are_right_in_every_mode(tmp_path: Path, mode: str, batch: str, api: str, size: int) -> None:
+    model = tiny_model(tmp_path, size, compiled(tmp_path))
+    with machine(api=api, base_ms=1.0) as here, here.open(model, chip=2, mode=mode, batch=batch) as session:
+        assert session.device == Device("npu", 2)
+        for seed in (1, 2):
+            given = feeds(seed, size)
+            assert np.allclose(infer(session, given), reference(model, given), atol=0.02)
+
+
+@pytest.mark.parametrize(("mode", "batch", "api"), MATRIX)
+def test_four_chips_at_once_each_with_a_session_of_its_own(tmp_path: Path, mode: str, batch: str, api: str) -> None:
+    model = tiny_model(tmp_path, 4, compiled(tmp_path))
+    with machine(api=api, base_ms=1.0) as here:
+        sessions = [here.open(model, chip, mode=mode, batch=batch) for chip in (0, 1, 2, 3, 3)]
+        for seed, session in enumerate(sessions):
+            session.copy_inputs(feeds(seed))
+            session.enqueue()
+        for seed, session in reversed(list(enumerate(sessions))):
+            session.synchronize()
+            assert np.allclose(session.copy_outputs()["y"], reference(model, feeds(seed)), atol=0.02)
+        for session in sessions:
+            session.close()
+
+
+@pytest.mark.parametrize(("mode", "batch"), list(product(("async", "sync"), ("static", "dynamic"))))
+@pytest.mark.parametrize("call", diagnosis.USED)
+def test_whatever_call_fails_it_is_one_clear_line_and_everything_is_given_back(
+    tmp_path: Path, call: str, mode: str, batch: str
+) -> None:
+    model = tiny_model(tmp_path, 4, compiled(tmp_path))
+    fault = Fault(call=call, nth=1, code=507899, message="the driver lost the chip")
+    with machine(api="new", faults=(fault,)) as here:
+        if not _is_called(call, mode, batch):
+            with here.open(model, mode=mode, batch=batch) as session:
+                infer(session, feeds(1))
+            return
+        with pytest.raises(BackendError) as caught, here.open(model, mode=mode, batch=batch) as session:
+            infer(session, feeds(1))
+    text = str(caught.value)
+    assert "\n" not in text
+    assert text.endswith(".")
+    assert f"acl.{call}" in text or "tiny_" in text
+    if "507899" in text:
+        assert "internal error of the driver" in text
+        assert "the driver lost the chip" in text
+
+
+def _is_called(call: str, mode: str, batch: str) -> bool:
+    """Whether that session calls it at all. `finalize` is the process's end, whose failure harms nobody."""
+    if call in ("finalize", "rt.set_context"):
+        return False
+    if call in ("mdl.execute", "mdl.execute_async", "rt.synchronize_stream"):
+        return (mode == "sync") == (call == "mdl.execute")
+    return batch == "dynamic" or call not in ("mdl.set_dynamic_batch_size", "mdl.get_input_index_by_name")
+
+
+def test_the_third_execution_that_fails_is_told_by_the_synchronise_after_it(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path, 4, compiled(tmp_path))
+    with machine(faults=(Fault(call="mdl.execute_async", nth=3, code=507011),)) as here, here.open(model) as session:
+        for _ in range(2):
+            infer(session, feeds(1))
+        with pytest.raises(DeviceError, match=r"507011 \(the model failed while it ran\)"):
+            infer(session, feeds(1))
+
+
+def test_out_of_device_memory_names_the_call_and_leaves_nothing(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path, 8, compiled(tmp_path))
+    with machine(memory_bytes=20_000) as here, pytest.raises(DeviceError, match="out of device memory"):
+        here.open(model)
+
+
+def test_outputs_before_any_inference_are_refused(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path, 4, compiled(tmp_path))
+    with machine() as here, here.open(model) as session, pytest.raises(DeviceError, match="no outputs yet"):
+        session.copy_outputs()
+
+
+def test_inputs_and_outputs_wait_for_an_inference_under_way(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path, 4, compiled(tmp_path))
+    with machine(base_ms=5.0) as here, here.open(model) as session:
+        session.copy_inputs(feeds(1))
+        session.enqueue()
+        session.copy_inputs(feeds(2))
+        session.enqueue()
+        assert np.allclose(session.copy_outputs()["y"], reference(model, feeds(2)), atol=0.02)
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+@pytest.mark.parametrize(("batch", "size"), [("static", 1), ("static", 8), ("dynamic", 4)])
+def test_the_loop_measures_what_the_chip_takes_and_copies_only_where_they_belong(
+    tmp_path: Path, mode: str, batch: str, size: int
+) -> None:
+    model = tiny_model(tmp_path, size, compiled(tmp_path))
+    with machine(base_ms=3.0, image_ms=2.0, copy_ms=5.0) as here:
+        for scope, expected in ((Scope.COMPUTE, 3.0 + 2.0 * size), (Scope.END_TO_END, 3.0 + 2.0 * size + 10.0)):
+            with here.open(model, mode=mode, batch=batch) as session:
+                durations = _measured(here, session, scope, size)
+            assert set(durations) == {round(expected * 1e6)}
+
+
+def _measured(here: Simulated, session: Session, scope: Scope, size: int) -> list[int]:
+    """Samples of the loop in ns, on a clock that stands still but for the chip."""
+    batches = [feeds(seed, size) for seed in range(8)]
+    session.copy_inputs(batches[0])
+    issue, complete = timing.compose(session, scope, batches)
+    stamps = timing.Stamps(1000)
+    timing.run_block(issue, complete, here.time.now, stamps, until_ns=here.time.now() + 100_000_000)
+    return stamps.durations_ns()
