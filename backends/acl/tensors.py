@@ -5,7 +5,7 @@ The runtime itself is loose: it takes an input buffer that is up to 64 bytes sho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,12 +79,32 @@ def layout_of(library: Library, description: int, model: Model, file: str) -> La
         for index, each in enumerate(found)
     )
     given = _ports(library, description, "output", file)
-    order, remarks = _match_outputs(given, model, file)
+    order, unnamed = _match_outputs(given, model, file)
     outputs = tuple(
         Port(index, each.size, _checked(each, spec, file, gears, kind="output"))
         for index, (each, spec) in enumerate(zip(given, order, strict=True))
     )
-    return Layout(inputs, outputs, gears, remarks)
+    return Layout(inputs, outputs, gears, (*unnamed, *_remarks(model, (*inputs, *outputs), gears)))
+
+
+def _remarks(model: Model, ports: Sequence[Port], gears: Sequence[int]) -> Iterator[str]:
+    """What is not as in the original and yet right."""
+    declared = {spec.name: spec.dtype for spec in (*model.inputs, *model.outputs)}
+    for port in ports:
+        spec = port.spec
+        if spec is None:
+            continue
+        if spec.dtype != declared[spec.name]:
+            was = declared[spec.name]
+            yield f"{spec.name} is {spec.dtype} in the .om and {was} in the model: cast outside all timing"
+        if extra := port.size - _bytes(spec, gears):
+            yield f"the runtime asks for {extra} bytes more than {spec.name} has"
+
+
+def _bytes(spec: TensorSpec, gears: Sequence[int]) -> int:
+    """Bytes of a buffer; with gears those of the largest one."""
+    count = np.prod((max(gears), *spec.shape[1:]) if gears else spec.shape, dtype=np.int64)
+    return int(count) * spec.dtype.itemsize
 
 
 def _gears(library: Library, description: int) -> tuple[int, ...]:
@@ -142,11 +162,10 @@ def _checked(found: _Found, wanted: TensorSpec, file: str, gears: Sequence[int],
             f"{file}: {kind} {found.name} is {found.dtype}, the model has {wanted.dtype}; {_AGAIN}, without"
             " --insert_op_conf and --output_type."
         )
-    # With gears the sizes are those of the largest one.
-    count = int(np.prod((max(gears), *fixed) if gears else fixed, dtype=np.int64))
-    if found.size != count * found.dtype.itemsize:
+    spec = TensorSpec(wanted.name, wanted.shape, found.dtype)
+    # A buffer may be padded, but must hold all values.
+    if found.size < _bytes(spec, gears):
         raise ModelMismatch(
-            f"{file}: {kind} {found.name} takes {found.size} bytes, its shape and type {count * found.dtype.itemsize};"
-            f" {_AGAIN}."
+            f"{file}: {kind} {found.name} takes {found.size} bytes, its shape and type {_bytes(spec, gears)}; {_AGAIN}."
         )
-    return TensorSpec(wanted.name, wanted.shape, found.dtype)
+    return spec

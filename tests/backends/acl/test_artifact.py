@@ -144,6 +144,9 @@ def test_half_precision_at_the_interface_is_cast_outside_the_session(tmp_path: P
         assert [str(spec) for spec in (*session.inputs, *session.outputs)] == [
             "x 4x3x8x8 float16", "y 4x4x8x8 float16",
         ]  # fmt: skip
+        assert (
+            "x is float16 in the .om and float32 in the model: cast outside all timing" in session.describe()["remarks"]
+        )
 
 
 def test_without_a_file_and_without_atc_it_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
