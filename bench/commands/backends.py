@@ -13,8 +13,6 @@ from backends.base import Availability, Backend, Device, DeviceInfo
 from backends.telemetry import TelemetryUnavailable, open_monitor
 from bench.environment import describe_host, package_versions
 from bench.errors import ExitCode, UsageError
-from bench.messages import Diagnosed, DiagnoseTask
-from bench.process import run_worker, take_charge
 
 
 def list_backends(verbose: bool) -> int:
@@ -69,6 +67,10 @@ def _diagnosis(backend: Backend, availability: Availability) -> list[str]:
     """What the backend tells of itself in a process of its own, which it may crash."""
     if type(backend).diagnose is Backend.diagnose:
         return []
+    # These import our package datasets, which another one may hide: the list below must still say so.
+    from bench.messages import Diagnosed, DiagnoseTask
+    from bench.process import run_worker, take_charge
+
     device = availability.devices[0].device if availability.devices else Device("npu")
     take_charge()
     try:

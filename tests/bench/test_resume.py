@@ -150,7 +150,7 @@ def _options(original: str, now: str, folder: str = "") -> RunOptions:
         ("--max-time 9", "--quick", "--quick is .* (--max-time 9);"),
         ("--quick", "--max-time 3", "--max-time is .* (--quick);"),
         ("", "--bs 1 2", "--bs is .* (1 4 8 16);"),
-        ("", "--precision fp16", "--precision is .* (fp32);"),
+        ("", "--precision fp16", "--precision is .* (each backend's default);"),
         ("--precision fp16", "--precision fp32", "--precision is .* (fp16);"),
         ("--scope end-to-end", "--scope compute", "--scope is .* (end-to-end);"),
         ("", "--model m.onnx", "--model is .* (none);"),
