@@ -14,6 +14,8 @@ from bench import timing
 from tests.backends.acl.machines import Simulated, compiled, feeds, machine, reference, tiny_model
 from tests.doubles.acl import Fault
 
+#: Those that are no business of one chip, or happen before one is chosen.
+CHIPS_OWN = [name for name in diagnosis.USED if name not in ("init", "finalize")]
 MATRIX = list(product(("async", "sync"), ("static", "dynamic"), ("old", "new", "both")))
 
 
@@ -50,14 +52,14 @@ def test_four_chips_at_once_each_with_a_session_of_its_own(tmp_path: Path, mode:
             session.close()
 
 
-@pytest.mark.parametrize(("mode", "batch"), list(product(("async", "sync"), ("static", "dynamic"))))
+@pytest.mark.parametrize(("mode", "batch", "api"), MATRIX)
 @pytest.mark.parametrize("call", diagnosis.USED)
 def test_whatever_call_fails_it_is_one_clear_line_and_everything_is_given_back(
-    tmp_path: Path, call: str, mode: str, batch: str
+    tmp_path: Path, call: str, mode: str, batch: str, api: str
 ) -> None:
     model = tiny_model(tmp_path, 4, compiled(tmp_path))
     fault = Fault(call=call, nth=1, code=507899, message="the driver lost the chip")
-    with machine(api="new", faults=(fault,)) as here:
+    with machine(api=api, faults=(fault,)) as here:
         if not _is_called(call, mode, batch):
             with here.open(model, mode=mode, batch=batch) as session:
                 infer(session, feeds(1))
@@ -71,6 +73,22 @@ def test_whatever_call_fails_it_is_one_clear_line_and_everything_is_given_back(
     if "507899" in text:
         assert "internal error of the driver" in text
         assert "the driver lost the chip" in text
+
+
+@pytest.mark.parametrize(("mode", "batch"), [("async", "static"), ("sync", "dynamic")])
+@pytest.mark.parametrize("call", diagnosis.USED)
+def test_a_fault_of_one_chip_leaves_the_three_others_at_work(tmp_path: Path, call: str, mode: str, batch: str) -> None:
+    model = tiny_model(tmp_path, 4, compiled(tmp_path))
+    failed = 0
+    with machine(faults=(Fault(call=call, code=507899, chip=2),)) as here:
+        for chip in range(4):
+            try:
+                with here.open(model, chip, mode=mode, batch=batch) as session:
+                    assert np.allclose(infer(session, feeds(chip)), reference(model, feeds(chip)), atol=0.02)
+            except BackendError:
+                assert chip == 2
+                failed += 1
+    assert failed == (call in CHIPS_OWN and _is_called(call, mode, batch))
 
 
 def _is_called(call: str, mode: str, batch: str) -> bool:
