@@ -85,6 +85,11 @@ _ASCEND = (
         peak_flops=_tera(fp16=140, int8=280), bandwidth=408e9,
         source="Huawei, product page of the Atlas 300I Duo",
     ),
+    Card(
+        "Atlas 200I DK A2", chips=1, chip="Ascend310B4", also=("200I DK A2", "Ascend 310B4", "310B4"),
+        peak_flops=_tera(fp16=4, int8=8), bandwidth=25.6e9,
+        source="Huawei, Atlas 200I DK A2 product description, basic specifications (LPDDR4X, 3200 Mbit/s, 64 bit)",
+    ),
 )  # fmt: skip
 
 _NVIDIA = (

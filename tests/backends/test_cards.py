@@ -93,7 +93,7 @@ def test_figures_have_a_source_and_plausible_sizes(card: Card) -> None:
     assert set(card.peak_flops) <= {precision.value for precision in Precision}
     assert all(1e12 < rate < 1e16 for rate in card.peak_flops.values())
     assert card.bandwidth is not None
-    assert 1e11 < card.bandwidth < 1e13
+    assert 1e10 < card.bandwidth < 1e13  # a developer board has one channel of LPDDR
     order = [card.peak_flops[name] for name in ("fp32", "tf32", "bf16", "fp16", "int8") if name in card.peak_flops]
     assert order == sorted(order), "fewer bits are never slower"
 
