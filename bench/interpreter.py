@@ -23,6 +23,8 @@ class Interpreter:
 
     command: tuple[str, ...] = (sys.executable,)
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: where our own files must come from; None: from wherever that Python finds them
+    checkout: Path | None = None
 
     def variables(self) -> dict[str, str]:
         """The whole environment; devices are numbered as the probe did, unless the user has an order of their own."""
@@ -39,10 +41,11 @@ class Interpreter:
             raise UsageError(f"{python} is no program; name the Python of one side, such as venv/bin/python.")
         if checkout is not None and not (checkout / "bench" / "__main__.py").is_file():
             raise UsageError(f"{checkout} is no checkout of this project: it has no bench/__main__.py; name another.")
-        paths = [str(checkout.resolve())] if checkout else own_path()
+        checkout = checkout and checkout.resolve()
+        paths = [str(checkout)] if checkout else own_path()
         if before := {**os.environ, **environment}.get("PYTHONPATH"):
             paths.append(before)
-        return cls((command, _SAFE_PATH), {**environment, "PYTHONPATH": os.pathsep.join(paths)})
+        return cls((command, _SAFE_PATH), {**environment, "PYTHONPATH": os.pathsep.join(paths)}, checkout)
 
 
 def own_root() -> Path:

@@ -62,6 +62,9 @@ class Environment:
             if done.returncode or not answer.exists():
                 raise UsageError(self._no_answer(done.stderr.decode("utf-8", errors="replace")))
             found = self._decoded(answer.read_bytes())
+        # An editable installation steps in for modules that a checkout lacks.
+        if self.interpreter.checkout not in (None, Path(found.root)):
+            raise UsageError(self._no_answer(f"No module named 'bench.regression' in {self.interpreter.checkout}"))
         if found.error:
             raise UsageError(f"the {self.name} side: {found.error}")
         return found
