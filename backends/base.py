@@ -276,6 +276,8 @@ class Backend(ABC):
     options: ClassVar[tuple[OptionSpec, ...]] = ()
     #: True for test doubles: their figures carry provenance `simulated` and never meet measured ones.
     simulated: ClassVar[bool] = False
+    #: Whether `prepare` looks at `Model.compiled`.
+    takes_compiled: ClassVar[bool] = False
 
     @abstractmethod
     def probe(self) -> Availability:

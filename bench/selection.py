@@ -84,6 +84,16 @@ def select(requests: Sequence[BackendRequest], what: Wanted) -> Selection:
     return Selection(variants, skipped)
 
 
+def check_compiled(compiled: str | None, variants: Sequence[Variant]) -> None:
+    """Raise UsageError for compiled files that none of these would look at."""
+    if compiled is None or not variants or any(registry.load(each.backend).takes_compiled for each in variants):
+        return
+    raise UsageError(
+        f"{compiled} was compiled for one vendor's runtime, and {', '.join(each.label() for each in variants)} would"
+        " not use it; add the backend that does, such as --backend acl, or leave it out."
+    )
+
+
 def _check_options(backend: Backend, request: BackendRequest) -> None:
     try:
         registry.parse_options(backend, request.options)

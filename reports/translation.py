@@ -34,6 +34,8 @@ class TranslationSource(msgspec.Struct, frozen=True, kw_only=True):
     output_format: str
     #: jpg, png, or empty for none
     picture_format: str
+    #: of the compiled files that were named, empty where none were
+    compiled_sha256: str = ""
 
     def label(self) -> str:
         """Backend with the options that were set."""

@@ -65,7 +65,7 @@ def _given(wish: Wish, path: Path) -> Artifact:
     facts = om.read_sidecar(path)
     settings = {"om": path.name, "CANN of the file": header.platform_version or "unknown"}
     if facts is None:
-        _check_precision(wish, path, wish.mode)
+        _check_precision(wish, str(path), wish.mode)
         told = f"acl:precision_mode={wish.mode}" if wish.mode else "nobody: atc's default is assumed"
         settings |= {"precision_mode": om.precision_words(wish.mode), "precision told by": told}
         return Artifact(wish.model, wish.precision, path, _sha256(path), settings)
@@ -77,11 +77,11 @@ def _given(wish: Wish, path: Path) -> Artifact:
     return Artifact(wish.model, wish.precision, path, facts.sha256, settings)
 
 
-def _check_precision(wish: Wish, path: Path, mode: str) -> None:
+def _check_precision(wish: Wish, what: str, mode: str) -> None:
     """That the file computes in what was asked for, when it was made with that --precision_mode."""
     if om.arithmetic(mode) not in (None, wish.precision):
         raise ModelMismatch(
-            f"{path} computes in {om.precision_words(mode)}, not in {wish.precision}; ask for --precision"
+            f"{what} computes in {om.precision_words(mode)}, not in {wish.precision}; ask for --precision"
             f" {om.arithmetic(mode)}, convert it with another --precision-mode, or, where it was made by other hands,"
             " say how: --backend acl:precision_mode=MODE."
         )
@@ -91,7 +91,7 @@ def _check_facts(wish: Wish, path: Path, facts: om.OmFacts) -> None:
     if wish.mode not in ("", facts.precision_mode):
         made = facts.precision_mode or "force_fp16, atc's default"
         raise ModelMismatch(f"{path} was made with --precision_mode {made}; leave out precision_mode={wish.mode}.")
-    _check_precision(wish, path, facts.precision_mode)
+    _check_precision(wish, str(path), facts.precision_mode)
     soc = wish.soc()
     if soc and facts.soc_version != soc:
         raise ModelMismatch(
@@ -118,7 +118,7 @@ def _built(wish: Wish) -> Artifact:
     if model.cache is None:
         raise ModelMismatch("acl builds an .om in a cache folder, and was given none; name an .om file instead.")
     settings = atc.Settings(soc, wish.mode or _MODES[wish.precision])
-    _check_precision(wish, Path("an .om"), settings.precision_mode)
+    _check_precision(wish, "an .om made so", settings.precision_mode)
     made = atc.convert(tool, read_graph(onnx), wish.gears or model.batch, settings, ArtifactCache(model.cache))
     facts = {"om": "made by atc", "soc_version": soc, "precision_mode": made.precision}
     notes = {"notes": "; ".join(made.notes)} if made.notes else {}

@@ -33,6 +33,7 @@ class AclBackend(Backend):
 
     name = "acl"
     title = "Ascend ACL"
+    takes_compiled = True
     options = (
         OptionSpec("mode", "async", "execute_async and synchronize_stream, or sync: execute, as msame does",
                    ("async", "sync")),

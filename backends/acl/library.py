@@ -55,18 +55,19 @@ class Library:
 
     def function(self, name: str) -> Any:
         """The bare function, for the timed loop; its caller checks what it returns."""
-        found: Any = self.module
-        for part in name.split("."):
-            found = getattr(found, part, None)
+        found = self._find(name)
         if found is None:
             raise DeviceError(f"this CANN's pyACL has no acl.{name}; use a newer CANN.")
         return found
 
     def has(self, name: str) -> bool:
+        return self._find(name) is not None
+
+    def _find(self, name: str) -> Any:
         found: Any = self.module
         for part in name.split("."):
             found = getattr(found, part, None)
-        return found is not None
+        return found
 
     def do(self, name: str, *arguments: object) -> None:
         """Call what returns a code alone."""

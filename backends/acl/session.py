@@ -9,7 +9,7 @@ from pathlib import Path
 from backends.acl.library import Library
 from backends.acl.memory import Buffers
 from backends.acl.runtime import Runtime
-from backends.acl.tensors import GEAR_INPUT, Layout, layout_of
+from backends.acl.tensors import GEAR_INPUT, Layout, layout_of, specs
 from backends.base import Array, Artifact, Device, DeviceError, Feeds, Model, ModelMismatch, Session
 
 
@@ -39,10 +39,10 @@ class AclSession(Session):
             self._model: int = library.get("mdl.load_from_file", str(path))
             stack.callback(library.do, "mdl.unload", self._model)
             self._layout = self._described(artifact.model, path, dynamic)
-            self.inputs = self._layout.specs(self._layout.inputs)
+            self.inputs = specs(self._layout.inputs)
             # In the order that the original has them, which is what callers count on.
             order = {spec.name: place for place, spec in enumerate(artifact.model.outputs)}
-            self.outputs = tuple(sorted(self._layout.specs(self._layout.outputs), key=lambda spec: order[spec.name]))
+            self.outputs = tuple(sorted(specs(self._layout.outputs), key=lambda spec: order[spec.name]))
             self._inputs = Buffers(library, self._layout.inputs, stack)
             self._outputs = Buffers(library, self._layout.outputs, stack)
             if self._layout.gears:

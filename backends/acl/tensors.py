@@ -43,8 +43,10 @@ class Layout:
     gears: tuple[int, ...]
     remarks: tuple[str, ...] = ()
 
-    def specs(self, ports: Sequence[Port]) -> tuple[TensorSpec, ...]:
-        return tuple(port.spec for port in ports if port.spec is not None)
+
+def specs(ports: Sequence[Port]) -> tuple[TensorSpec, ...]:
+    """What callers of a session see of these."""
+    return tuple(port.spec for port in ports if port.spec is not None)
 
 
 @dataclass(frozen=True, slots=True)

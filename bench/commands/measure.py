@@ -18,7 +18,7 @@ from bench.plan import CellTask, make_cells
 from bench.process import take_charge
 from bench.progress import RunDisplay
 from bench.runner import prepare, run_cells
-from bench.selection import Selection, select
+from bench.selection import Selection, check_compiled, select
 from bench.workloads.base import Materials
 from reports import store
 from reports.records import Run
@@ -42,6 +42,7 @@ def choose(options: RunOptions) -> Selection:
     known = sorted({name for variant in selection.variants for name in (variant.backend, variant.label())})
     if selection.variants and options.baseline is not None and options.baseline not in known:
         raise UsageError(f"--baseline {options.baseline}: this run measures {', '.join(known)}; name one of these.")
+    check_compiled(options.workload.compiled, selection.variants)
     return selection
 
 

@@ -52,9 +52,7 @@ def add_lock_timeout(parser: argparse._ActionsContainer) -> None:
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cache", type=Path, metavar="DIR", help="exported models, references; default: ~/.cache/bench"
-    )
+    add_cache(parser)
     add_phase_limit(parser)
     add_lock_timeout(parser)
 

@@ -12,7 +12,6 @@ import select
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -94,18 +93,13 @@ class TurnTaking:
         return record.difference
 
 
-@dataclass
 class _Seat:
     """One process at the table, and the number of samples that it had at the beginning of each of its turns."""
 
-    started: Started
-    worker: Worker
-    turns: list[int]
-
     def __init__(self, started: Started, stack: contextlib.ExitStack) -> None:
         self.started = started
-        self.worker = stack.enter_context(started.worker)
-        self.turns = []
+        self.worker: Worker = stack.enter_context(started.worker)
+        self.turns: list[int] = []
 
     def until_turn(self) -> None:
         """Listen, asleep in between, until it waits for its turn, and stop it there; or until it has ended."""

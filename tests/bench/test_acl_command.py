@@ -142,6 +142,14 @@ def test_the_guide_from_weights_to_msames_text_files_is_three_commands(machine: 
     assert outputs == [f"{number}_output_0.txt" for number in range(5)]
     lines = (machine.folder / "translated" / "outputs" / outputs[0]).read_text().splitlines()
     assert (len(lines), {len(line.split()) for line in lines}) == (3 * 128, {128})
+    acl.write_om(machine.folder / "converted" / "StarGAN_bs1.om", machine.folder / "converted" / "StarGAN.onnx", [1],
+                 precision="fp32")  # fmt: skip
+    (machine.folder / "converted" / "StarGAN_bs1.om.json").unlink()
+    again = bench(
+        "translate", "--backend", ACL, "--compiled", "converted", "--bins", "prepared", "--format", "txt",
+        "--out", "translated", code=2,
+    )  # fmt: skip
+    one_line(again.stderr, "translated holds a translation with compiled sha256", "another folder with --out")
     done = bench("accuracy", "--reference", "prepared/baseline", "--candidate", "translated", "--out", "accuracy")
     assert "fp16" in done.stdout
 
@@ -150,6 +158,14 @@ def test_the_diagnosis_opens_the_chip_in_a_process_of_its_own(machine: Machine) 
     out = machine.bench("backends", "--verbose").stdout
     for words in ("npu:0: Atlas 300I", "chip 0 opened", "1 MiB copied there and back: the same", "ASCEND_HOME_PATH"):
         assert words in out
+
+
+def test_compiled_files_that_no_backend_would_use_are_refused(bench: Bench) -> None:
+    acl.write_om(bench.folder / "tiny_bs1.om", Path(bench.model), [1])
+    for command in (("--backend", "ort", "--bs", "1"), ("translate", "--backend", "ort", "--bs", "8", "--out", "t")):
+        one_line(
+            bench(*command, "--compiled", "tiny_bs1.om", code=2).stderr, "tiny_bs1.om", "onnxruntime would not use it"
+        )
 
 
 def test_a_compiled_file_that_is_not_there_is_said_at_once(bench: Bench) -> None:
