@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, NoReturn, Self, final
+from typing import Any, ClassVar, NoReturn, Protocol, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,6 +120,7 @@ class Capabilities:
     scopes: frozenset[Scope] = frozenset(Scope)
     asynchronous: bool = False
     dynamic_batch: bool = False
+    #: its sessions have `device_event`: the device's own time of a call can be told beside the host's
     device_events: bool = False
     #: Several sessions of one process run concurrently on the device, each on a stream of its own.
     streams: bool = False
@@ -195,6 +196,16 @@ class Artifact:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
+class DeviceEvent(Protocol):
+    """A point on a session's stream, where the device notes its own time. Recorded as often as one likes."""
+
+    def record(self) -> None:
+        """After all that was enqueued until now."""
+
+    def elapsed_ms(self, since: DeviceEvent) -> float:
+        """Milliseconds on the device's clock between two events of one session, both recorded and synchronized."""
+
+
 class Session(ABC):
     """One device's resources for one model at one batch size; every buffer is allocated at construction.
 
@@ -235,6 +246,10 @@ class Session(ABC):
     def copy_outputs(self) -> dict[str, Array]:
         """Outputs of the last synchronized inference, as new arrays in the dtypes of `outputs`."""
 
+    def device_event(self) -> DeviceEvent:
+        """A new event on this session's stream, released with the session; where `device_events` is declared."""
+        raise DeviceError("this backend has no events on the device; only the host's clock can time it.")
+
     @abstractmethod
     def describe(self) -> dict[str, str]:
         """Engine versions, where the nodes ran, options in force: what a reader needs to repeat this."""
@@ -256,7 +271,7 @@ class Session(ABC):
             self._close()
         finally:
             # Shadowing the methods costs the timed loop nothing; a test of a flag in `enqueue` would.
-            for name in ("copy_inputs", "enqueue", "synchronize", "copy_outputs", "describe"):
+            for name in ("copy_inputs", "enqueue", "synchronize", "copy_outputs", "device_event", "describe"):
                 setattr(self, name, _raise_closed)
 
     def __enter__(self) -> Self:

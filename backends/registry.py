@@ -18,6 +18,7 @@ BUILT_IN: dict[str, str] = {
     "onnxruntime": "backends.onnxruntime:OnnxRuntimeBackend",
     "openvino": "backends.openvino:OpenVinoBackend",
     "tensorrt": "backends.tensorrt:TensorRTBackend",
+    "tensorrt-rtx": "backends.tensorrt:TensorRTRTXBackend",
     "acl": "backends.acl:AclBackend",
 }
 ALIASES: dict[str, str] = {"torch": "pytorch", "ort": "onnxruntime", "ov": "openvino", "trt": "tensorrt"}

@@ -16,7 +16,8 @@ from reports.records import BusyProcess, Conditions, Git, Host
 
 #: Distributions whose versions can change a figure.
 PACKAGES = (
-    "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "pycuda", "cuda-bindings",
+    "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "tensorrt", "tensorrt-rtx-cu13-libs", "pycuda",
+    "cuda-bindings",
     "numpy", "scipy", "psutil", "nvidia-ml-py", "pillow", "scikit-image", "inference-bench",
 )  # fmt: skip
 

@@ -9,7 +9,17 @@ from functools import cache, partial
 
 import numpy as np
 
-from backends.base import Artifact, Backend, Device, Feeds, OptionValue, Precision, Session
+from backends.base import (
+    Artifact,
+    Backend,
+    BackendUnavailable,
+    Device,
+    Feeds,
+    ModelMismatch,
+    OptionValue,
+    Precision,
+    Session,
+)
 from backends.casting import cast_feeds
 from backends.conformance.case import Case
 from backends.conformance.errors import ConformanceError
@@ -106,7 +116,7 @@ def checks(
         on_session("device", lambda s: check_device(s, device, allow_fallback=bool(given))),
         on_session("describes", check_describes),
         on_session("outputs", partial(_outputs, case)),
-        *(Check(f"precision {p}", partial(_precision, subject, p)) for p in precisions),
+        *(Check(f"precision {p}", partial(_precision, subject, p, main)) for p in precisions),
         on_session("inputs_matter", lambda s: check_inputs_matter(s, fed(s, 1), fed(s, 2))),
         on_session("host_memory", lambda s: check_host_memory(s, fed(s, 1), fed(s, 2))),
         on_session("waits", lambda s: check_waits(s, fed(s, 1), clock)),
@@ -122,13 +132,13 @@ class _Subject:
 
     def __init__(self, backend: Backend, case: Case, device: Device, options: Mapping[str, OptionValue]) -> None:
         self._backend, self.case, self._device, self._options = backend, case, device, options
-        self._artifact = cache(self._prepare)
+        self.prepare = cache(self._prepare)
 
     def _prepare(self, precision: Precision) -> Artifact:
         return self._backend.prepare(self.case.model, precision, self._device, self._options)
 
     def open(self, precision: Precision) -> Session:
-        return self._backend.open(self._artifact(precision), self._device, self._options)
+        return self._backend.open(self.prepare(precision), self._device, self._options)
 
 
 def _no_precision(device: Device) -> str:
@@ -142,8 +152,14 @@ def _outputs(case: Case, session: Session) -> None:
     check_outputs(session, cast_feeds(feeds, session.inputs), reference, VALUE_TOLERANCE * largest)
 
 
-def _precision(subject: _Subject, asked: Precision) -> str:
+def _precision(subject: _Subject, asked: Precision, main: Precision) -> str:
     feeds = subject.case.feeds(1)
+    try:
+        subject.prepare(asked)
+    except (BackendUnavailable, ModelMismatch) as error:
+        if asked is main:
+            raise
+        return f"refused: {error}"  # rather than executed in another one
     with subject.open(asked) as session:
         check_precision(session, cast_feeds(feeds, session.inputs), subject.case.reference(feeds))
         return "" if session.precision is asked else f"asked for {asked}, executed {session.precision}"

@@ -26,7 +26,8 @@ def add_weights(parser: argparse._ActionsContainer) -> None:
 def add_compiled(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--compiled", metavar="FILE|DIR",
-        help="an .om that was made before, or a folder with one a batch size (*_bs<N>.om)",
+        help="what was compiled before: an .om, an engine (see tensorrt:trust), or a folder with one a batch size"
+             " (*_bs<N>.om)",
     )  # fmt: skip
 
 

@@ -1,0 +1,69 @@
+"""What was made on the device and how it is given back; the parts of `Cuda` that need no vendor module."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+from backends._cuda.base import DeviceMemory, PinnedMemory
+from backends.base import BackendError, DeviceError
+
+#: What is shadowed when it is closed, so that nothing reaches a stream that is gone.
+_CALLS = (
+    "allocate", "allocate_pinned", "copy_to_device", "copy_to_host", "synchronize", "event", "capture",
+)  # fmt: skip
+
+
+class Resources:
+    """Releases in the order in which they are to be done, newest first, in the thread that opened the device."""
+
+    def __init__(self) -> None:
+        self._releases: list[Callable[[], None]] = []
+        self._thread = threading.get_ident()
+        self._closed = False
+
+    def release_later(self, release: Callable[[], None]) -> None:
+        """Do it when everything is closed, before what is there already."""
+        self._releases.append(release)
+
+    def check_thread(self) -> None:
+        """Raise DeviceError in any other thread than the one that opened: it has another device and context."""
+        if threading.get_ident() != self._thread:
+            raise DeviceError("CUDA was opened in another thread; open, use and close it in the same one.")
+
+    def close(self) -> None:
+        """Wait for the stream, then release everything. Idempotent.
+
+        All is tried whatever fails; the first failure is raised, which is the one that the others come from.
+        """
+        if self._closed:
+            return
+        self.check_thread()
+        self._closed = True
+        first: BackendError | None = None
+        while self._releases:
+            try:
+                self._releases.pop()()
+            except BackendError as error:
+                first = first or error
+        for name in _CALLS:
+            setattr(self, name, _raise_closed)
+        if first is not None:
+            raise first
+
+
+def check_size(size: int) -> None:
+    """Raise ValueError for an allocation of nothing."""
+    if size <= 0:
+        raise ValueError(f"an allocation of {size} bytes; at least 1 is needed")
+
+
+def check_copy(size: int, device: DeviceMemory, host: PinnedMemory) -> None:
+    """Raise ValueError for a copy that would run over the end of either side."""
+    if not 0 < size <= min(device.size, host.size):
+        raise ValueError(f"a copy of {size} bytes between {device.size} on the device and {host.size} on the host")
+
+
+def _raise_closed(*_arguments: object) -> NoReturn:
+    raise DeviceError("CUDA is closed here; open it again.")
