@@ -120,7 +120,7 @@ class Capabilities:
     scopes: frozenset[Scope] = frozenset(Scope)
     asynchronous: bool = False
     dynamic_batch: bool = False
-    #: its sessions have `device_event`: the device's own time of a call can be told beside the host's
+    #: sessions can have a `device_event`: the device's own time of a call is then told beside the host's
     device_events: bool = False
     #: Several sessions of one process run concurrently on the device, each on a stream of its own.
     streams: bool = False
@@ -246,9 +246,12 @@ class Session(ABC):
     def copy_outputs(self) -> dict[str, Array]:
         """Outputs of the last synchronized inference, as new arrays in the dtypes of `outputs`."""
 
-    def device_event(self) -> DeviceEvent:
-        """A new event on this session's stream, released with the session; where `device_events` is declared."""
-        raise DeviceError("this backend has no events on the device; only the host's clock can time it.")
+    def device_event(self) -> DeviceEvent | None:
+        """A new event on this session's stream, released with the session; None where it has none.
+
+        Only backends that declare `device_events` have any, and not under all of their options.
+        """
+        return None
 
     @abstractmethod
     def describe(self) -> dict[str, str]:

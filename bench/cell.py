@@ -10,18 +10,21 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from backends.base import Device, Precision
+from backends.base import Device, Precision, Scope, Session
 from bench.clock import PERF_CLOCK
+from bench.device_time import device_times
 from bench.measure import Progress, take_samples
 from bench.messages import MeasureTask
 from bench.overhead import MAX_OVERHEAD_SHARE
 from bench.plan import CellTask
 from bench.subject import Subject
 from bench.watch import Watch, open_watch
+from reports.device_time import clocks_agree
 from reports.records import (
     ArtifactInfo,
     CellIdentity,
     CellRecord,
+    DeviceTimes,
     Failure,
     Flags,
     LatencySummary,
@@ -102,6 +105,7 @@ def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progres
             phase("measure")
             samples = take_samples(session, task.scope, feeds, task.limits, PERF_CLOCK, progress, watch)
             watch.look("after")
+            by_device = _by_device(task, subject, session, phase)
             # A session that answers from memory, or breaks while it runs, is right before the loop and wrong after it.
             phase("recheck")
             session.copy_inputs(feeds[0])
@@ -111,7 +115,17 @@ def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progres
                 record, accuracy=subject.judge(outputs, session.precision), pictures=subject.pictures(outputs)
             )
             placement = session.fallback or _elsewhere(subject.device, session.device)
+        record = replace(record, device_times=by_device)
         return _judged(task, record, samples, watch, placement)
+
+
+def _by_device(task: CellTask, subject: Subject, session: Session, phase: Callable[[str], None]) -> DeviceTimes | None:
+    """The device's own times of what was measured, where it has events and the copies are no part of it."""
+    turns = task.limits.turn_s is not None  # then another process has the device by turns
+    if task.scope is not Scope.COMPUTE or turns or not subject.backend.capabilities(subject.device).device_events:
+        return None
+    phase("device time")
+    return device_times(session, PERF_CLOCK)
 
 
 def _judged(task: CellTask, record: CellRecord, samples: Samples, watch: Watch, placement: str) -> CellRecord:
@@ -119,7 +133,7 @@ def _judged(task: CellTask, record: CellRecord, samples: Samples, watch: Watch, 
     right = _passed(record.accuracy)
     latency = summarise(samples, task.limits.half_width)
     telemetry = watch.telemetry(task.batch)
-    flags = _flags(samples, latency, watch, placement, right) if latency else None
+    flags = _flags(samples, latency, record.device_times, watch, placement, right) if latency else None
     record = replace(record, samples=samples, latency=latency, telemetry=telemetry, flags=flags)
     if latency is None or not right:
         return record
@@ -136,7 +150,14 @@ def _elsewhere(asked: Device, executed: Device) -> str:
     return "" if asked == executed else f"it ran on {executed}, not on {asked}"
 
 
-def _flags(samples: Samples, latency: LatencySummary, watch: Watch, placement: str, right: bool) -> Flags:
+def _flags(
+    samples: Samples,
+    latency: LatencySummary,
+    by_device: DeviceTimes | None,
+    watch: Watch,
+    placement: str,
+    right: bool,
+) -> Flags:
     throttled, reason = watch.throttling()
     if samples.clock_stayed_low:
         throttled, reason = True, "its clock stayed under 75 % of the nominal one"
@@ -147,6 +168,7 @@ def _flags(samples: Samples, latency: LatencySummary, watch: Watch, placement: s
         overhead_ok=(samples.overhead_ns or 0.0) <= MAX_OVERHEAD_SHARE * latency.median_ms * 1e6,
         placement_ok=not placement,
         accuracy=right,
+        clocks_agree=clocks_agree(by_device, latency.median_ms),
         throttle_reason=reason,
         placement_reason=placement,
     )

@@ -14,6 +14,7 @@ DEFAULT_LIMITS_S: Mapping[str, float] = {
     "load": 900,
     "check": 600,
     "measure": 300,
+    "device time": 300,
     "recheck": 600,
     "translate": 600,
     "line up": 1800,

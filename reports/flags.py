@@ -27,6 +27,7 @@ def short(cell: CellRecord) -> list[str]:
             ("throttled", flags.throttled is True),
             ("overhead", flags.overhead_ok is False),
             ("placement", flags.placement_ok is False),
+            ("clocks disagree", flags.clocks_agree is False),
             ("inaccurate", flags.accuracy is False),
         )
         if against
@@ -56,6 +57,11 @@ def in_words(cell: CellRecord) -> list[str]:
         words.append(f"the loop's own share of a call is {share:.2%} (0.1 % is allowed)")
     if flags.placement_ok is False:
         words.append(f"it did not all run where it was asked to: {flags.placement_reason}")
+    if flags.clocks_agree is False:
+        words.append(
+            "by the device's own events a call takes longer than the host saw: the runtime did not wait for the device,"
+            " or the device was slower afterwards"
+        )
     if flags.accuracy is False:
         words.append("its outputs are wrong")
     return words

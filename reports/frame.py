@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from reports import flags
+from reports.device_time import figures
 from reports.groups import mean_ms, median_ms
 from reports.machines import machines
 from reports.records import CellRecord, Run
@@ -23,6 +24,7 @@ def frame(runs: Sequence[Run]) -> pd.DataFrame:
         identity, artifact, stated = cell.identity, cell.artifact, cell.stated
         latency = cell.latency if cell.status == "ok" else None
         together, telemetry = cell.throughput, cell.telemetry
+        device = figures(cell.device_times) if latency and cell.device_times else None
         rows.append(
             {
                 "run": head.id, "started": head.started, "machine": machine.letter,
@@ -49,6 +51,7 @@ def frame(runs: Sequence[Run]) -> pd.DataFrame:
                 "mean_high_ms": latency.mean_high_ms if latency else None,
                 "effective_samples": latency.effective_count if latency else None,
                 "left_out": latency.cut if latency else None,
+                "device_median_ms": device.median_ms if device else None,
                 "fps_low": cell.fps_low, "fps_high": cell.fps_high,
                 "flags": ", ".join(flags.short(cell)),
                 "measured_fps": together.fps if together else None,

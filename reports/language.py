@@ -28,6 +28,7 @@ HEADINGS: Mapping[str, str] = {
     "Translated pictures": "生成图片",
     "Every cell": "逐项数据",
     "Accuracy": "精度对比",
+    "On the device's own clock": "设备事件计时",
     "Telemetry": "设备监测",
     "What to know": "注意事项",
     "Figures from elsewhere": "其他来源的数据",
@@ -66,6 +67,12 @@ HEADERS: Mapping[str, str] = {
     "Worth": "等效独立样本数",
     "Left out": "舍弃样本数",
     "Outliers": "离群值",
+    # on the device's own clock
+    "Host, median (ms)": "主机计时中位数 (ms)",
+    "Device, median (ms)": "设备计时中位数 (ms)",
+    "Device, mean (ms)": "设备计时平均值 (ms)",
+    "Host - device (ms)": "主机减设备 (ms)",
+    "Calls": "调用次数",
     # accuracy
     "Executed precision": "实际精度",
     "Output": "输出",

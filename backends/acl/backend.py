@@ -65,6 +65,7 @@ class AclBackend(Backend):
             precisions=frozenset({Precision.FP16, Precision.FP32}),  # fp32 where the .om was made so
             default_precision=Precision.FP16,  # which is what atc makes by default
             asynchronous=True,
+            device_events=True,
             dynamic_batch=True,
             streams=True,
         )

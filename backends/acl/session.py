@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from backends.acl.events import AclEvent
 from backends.acl.library import Library
 from backends.acl.memory import Buffers
 from backends.acl.runtime import Runtime
 from backends.acl.tensors import GEAR_INPUT, Layout, layout_of, specs
-from backends.base import Array, Artifact, Device, DeviceError, Feeds, Model, ModelMismatch, Session
+from backends.base import Array, Artifact, Device, DeviceError, DeviceEvent, Feeds, Model, ModelMismatch, Session
 
 
 class AclSession(Session):
@@ -49,6 +50,8 @@ class AclSession(Session):
                 self._set_gear(artifact.model.batch)
             self.device = Device(device.kind, library.get("rt.get_device"))
             self._bind(blocking)
+            # Released before the stream that they lie on.
+            self._events = stack.enter_context(ExitStack())
             self._resources = stack.pop_all()
 
     def _described(self, model: Model, path: Path, dynamic: bool) -> Layout:
@@ -118,6 +121,12 @@ class AclSession(Session):
         self._enter(self._context)
         copied = {buffer.spec.name: self._outputs.to_host(buffer) for buffer in self._outputs.buffers}
         return {spec.name: copied[spec.name] for spec in self.outputs}
+
+    def device_event(self) -> DeviceEvent | None:
+        if self._blocking:  # execute takes no stream
+            return None
+        self._enter(self._context)
+        return AclEvent(self._library, self._stream, self._events, lambda: self._enter(self._context))
 
     def describe(self) -> dict[str, str]:
         gears = "-".join(map(str, self._layout.gears))

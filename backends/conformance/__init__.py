@@ -6,6 +6,7 @@ ConformanceError with what was broken and what it does to a measurement.
 
 from backends.conformance.case import Case, tiny_case
 from backends.conformance.errors import ConformanceError
+from backends.conformance.events import check_device_events
 from backends.conformance.kit import Check, CheckResult, check_backend, checks
 from backends.conformance.leaks import check_leaks
 from backends.conformance.results import (
@@ -30,6 +31,7 @@ __all__ = [
     "check_computes",
     "check_describes",
     "check_device",
+    "check_device_events",
     "check_device_time",
     "check_host_memory",
     "check_inputs_matter",

@@ -23,6 +23,7 @@ from backends.base import (
 from backends.casting import cast_feeds
 from backends.conformance.case import Case
 from backends.conformance.errors import ConformanceError
+from backends.conformance.events import check_device_events
 from backends.conformance.leaks import check_leaks
 from backends.conformance.results import (
     check_host_memory,
@@ -88,8 +89,8 @@ def checks(
 ) -> list[Check]:
     """What `check_backend` would run, for a test runner that runs each by itself. Nothing is opened yet."""
     given = dict(options or {})
-    declared = backend.capabilities(device).precisions
-    precisions = [precision for precision in Precision if precision in declared]
+    declared = backend.capabilities(device)
+    precisions = [precision for precision in Precision if precision in declared.precisions]
     subject = _Subject(backend, case, device, {spec.key: spec.default for spec in backend.options} | given)
     if not precisions:
         return [Check("capabilities", partial(_no_precision, device))]
@@ -106,6 +107,10 @@ def checks(
     def fed(session: Session, seed: int) -> Feeds:
         return cast_feeds(case.feeds(seed), session.inputs)
 
+    def events() -> str:
+        with subject.open(main) as session:
+            return check_device_events(session, fed(session, 1), clock, declared.device_events)
+
     def leaks() -> str:
         with subject.open(main) as session:
             feeds = fed(session, 1)
@@ -121,6 +126,7 @@ def checks(
         on_session("host_memory", lambda s: check_host_memory(s, fed(s, 1), fed(s, 2))),
         on_session("waits", lambda s: check_waits(s, fed(s, 1), clock)),
         on_session("computes", lambda s: check_computes(s, partial(fed, s), clock)),
+        Check("device_events", events),
         on_session("refuses", lambda s: check_refuses(s, fed(s, 1))),
         on_session("closes", lambda s: check_closes(s, fed(s, 1))),
         Check("leaks", leaks),

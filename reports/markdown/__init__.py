@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reports.markdown.comparing import published, ratios, roofline
 from reports.markdown.context import method, problems, title
+from reports.markdown.device_time import device_time
 from reports.markdown.environment import environment
 from reports.markdown.evidence import accuracy, every_cell, telemetry
 from reports.markdown.format import table_lines
@@ -42,6 +43,7 @@ def render(page: Page, plots: Sequence[Path]) -> str:
         published(page),
         samples(page, plots),
         every_cell(page),
+        device_time(page),
         accuracy(page),
         telemetry(page),
         problems(page),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from reports.records.cell import ArtifactInfo, CellIdentity, CellRecord, Failure
-from reports.records.figures import Flags, LatencySummary, OutputAccuracy, Samples, Throughput, WorkerRate
+from reports.records.figures import DeviceTimes, Flags, LatencySummary, OutputAccuracy, Samples, Throughput, WorkerRate
 from reports.records.machine import Activity, BusyProcess, Conditions, DeviceReading, Git, Host, Telemetry
 from reports.records.names import (
     SCHEMA_VERSION,
@@ -36,6 +36,7 @@ __all__ = [
     "Clock",
     "Conditions",
     "DeviceReading",
+    "DeviceTimes",
     "Failure",
     "Flags",
     "FpsBasis",

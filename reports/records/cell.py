@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from reports.records.figures import Flags, LatencySummary, OutputAccuracy, Samples, Throughput
+from reports.records.figures import DeviceTimes, Flags, LatencySummary, OutputAccuracy, Samples, Throughput
 from reports.records.machine import Telemetry
 from reports.records.names import Clock, FpsBasis, Provenance, RecordedPrecision, ScopeName, Status, variant_label
 from reports.records.origin import Origin, Stated
@@ -83,5 +83,7 @@ class CellRecord(msgspec.Struct, frozen=True, kw_only=True, tag="cell", tag_fiel
     #: for figures that this harness did not measure
     origin: Origin | None = None
     stated: Stated | None = None
+    #: the same call by the device's own clock, beside the host's samples; null where it has no events
+    device_times: DeviceTimes | None = None
     #: its first output pictures, as `WorkloadInfo.sample_reference`
     pictures: bytes | None = None

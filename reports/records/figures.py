@@ -23,6 +23,17 @@ class Samples(msgspec.Struct, frozen=True, kw_only=True):
     clock_stayed_low: bool = False
 
 
+class DeviceTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls by the device's own clock, from an event on its stream before each to one after it.
+
+    `together` calls were put on the stream before one wait; the first of them, which waited for its launch, is none
+    of these.
+    """
+
+    times_ns: list[int]
+    together: int
+
+
 class LatencySummary(msgspec.Struct, frozen=True, kw_only=True):
     """Latency of one inference of one batch on one chip, in milliseconds, over the samples after the first `cut`.
 
@@ -70,6 +81,8 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     overhead_ok: bool | None
     placement_ok: bool | None
     accuracy: bool | None
+    #: the device's own time of a call is not longer than the host's; null where the device has no events
+    clocks_agree: bool | None = None
     #: what was seen, in words, for `throttled` and `placement_ok`
     throttle_reason: str = ""
     placement_reason: str = ""

@@ -25,7 +25,7 @@ from backends.conformance import (
     tiny_case,
 )
 from tests.doubles import bad_backends as doubles
-from tests.doubles import plugin
+from tests.doubles import events, plugin
 from tests.doubles.bad_backends import NPU, DoubleBackend, own_case
 
 CPU = Device("cpu")
@@ -51,7 +51,7 @@ def test_engine_passes_the_whole_kit(name: str, tmp_path: Path) -> None:
         pytest.skip(availability.reason or "no device here")
     results = check_backend(backend, tiny_case(tmp_path, CPU), CPU)
     assert [result for result in results if not result.passed] == []
-    assert len(results) >= 11
+    assert len(results) >= 12
 
 
 @pytest.mark.parametrize("session", [doubles.GoodSession, doubles.AsynchronousSession])
@@ -98,6 +98,32 @@ def test_bad_double_fails_the_check_made_for_it_and_no_other(
     assert list(found) == [check], found
     assert re.search(words, found[check]), found[check]
     assert "\n" not in found[check]
+
+
+def test_events_that_tell_the_device_s_time_pass() -> None:
+    assert faults(events.EventBackend(events.WithEvents)) == {}
+
+
+@pytest.mark.parametrize(
+    ("session", "words"),
+    [
+        (events.EventsAtOnce, "the events do not wait for what was enqueued"),
+        (events.EventsInMicroseconds, "elapsed_ms is not in milliseconds"),
+        (events.EventsOfNothing, "do not enclose it"),
+    ],
+)
+def test_events_that_tell_something_else_are_found(session: type[doubles.GoodSession], words: str) -> None:
+    found = faults(events.EventBackend(session))
+    assert list(found) == ["device_events"]
+    assert words in found["device_events"]
+
+
+def test_events_are_declared_or_there_are_none() -> None:
+    found = faults(events.EventBackend(events.WithEvents, declares=False))
+    assert "does not declare" in found["device_events"]
+    without = events.EventBackend(doubles.AsynchronousSession)
+    told = {result.name: result for result in check_backend(without, own_case(), NPU)}["device_events"]
+    assert (told.passed, told.message) == (True, "declared, but this session has none")
 
 
 def test_a_fallback_is_fine_when_an_option_allows_it() -> None:
@@ -165,7 +191,7 @@ def test_whatever_a_backend_raises_costs_one_check_and_is_one_line() -> None:
             raise DeviceError("set_device failed:\n code 507033; see npu-smi info.")
 
     results = check_backend(CannotOpen(), own_case(), NPU)
-    assert len(results) >= 11
+    assert len(results) >= 12
     assert {(r.passed, r.message) for r in results} == {
         (False, "DeviceError: set_device failed: code 507033; see npu-smi info.")
     }
@@ -202,12 +228,12 @@ def kit(tmp_path: Path) -> KitCommand:
 
 
 def test_kit_from_the_command_line_passes_a_good_plugin(kit: KitCommand) -> None:
-    assert "11 passed" in kit("double", code=0)
+    assert "12 passed" in kit("double", code=0)
 
 
 def test_kit_from_the_command_line_names_the_fault_of_a_bad_plugin_without_a_traceback(kit: KitCommand) -> None:
     out = kit("wrong", "--bench-device", "cpu", "-k", "outputs or device or precision", code=1)
-    assert "2 failed, 1 passed" in out
+    assert "2 failed, 2 passed" in out
     assert "output 'y' differs from the reference by" in out
     assert "wrong on cpu::outputs" in out
     assert "Traceback" not in out

@@ -15,7 +15,7 @@ from reports import language, markdown
 from reports.markdown import table_lines
 from reports.page import Page, Request
 from reports.ratios import Side
-from reports.records import CellRecord, Origin, ResumeRecord, Run, Stated, StatedRatio
+from reports.records import CellRecord, DeviceTimes, Origin, ResumeRecord, Run, Stated, StatedRatio
 from reports.roofline import CardLimits
 from tests.reports.samples import cell, example, header, on_four_chips, with_pictures
 
@@ -47,7 +47,8 @@ def complete() -> str:
     told = replace(header().workload, flop_per_image=19.92e9)
     elsewhere = Run(run=header(host=None, id="guide", stated_ratios=stated, workload=told), cells=figures)
     resumed = [ResumeRecord(at="2026-11-22T13:00:00+00:00")]
-    chips = Run(run=header(id="chips"), cells=[on_four_chips(1, 21.0), on_four_chips(4, 80.0)], resumed=resumed)
+    events = replace(on_four_chips(4, 80.0), device_times=DeviceTimes(times_ns=[79_000_000] * 7, together=8))
+    chips = Run(run=header(id="chips"), cells=[on_four_chips(1, 21.0), events], resumed=resumed)
     runs = [example(), with_pictures(), chips, elsewhere]
     request = Request(
         ratio=(Side("310", frozenset({cards[0]})), Side("T4", frozenset({cards[1]}))),

@@ -96,6 +96,7 @@ def test_a_flagged_cell_is_shown_in_words_and_enters_no_ratio() -> None:
         ({"throttled": True, "throttle_reason": "thermal slowdown"}, "throttled", "held back: thermal slowdown"),
         ({"overhead_ok": False}, "overhead", "the loop's own share"),
         ({"placement_ok": False, "placement_reason": "it ran on cpu"}, "placement", "asked to: it ran on cpu"),
+        ({"clocks_agree": False}, "clocks disagree", "takes longer than the host saw"),
         ({"accuracy": False}, "inaccurate", "its outputs are wrong"),
     ],
 )
