@@ -14,17 +14,30 @@ from pathlib import Path
 
 from backends._cuda import Cuda
 from backends.base import Artifact, DeviceError, Model, ModelMismatch, Precision
-from backends.convert import ArtifactCache
+from backends.convert import ArtifactCache, Graph, read_graph
 from backends.convert.cache import Cached
+from backends.convert.half import to_fp16
 from backends.tensorrt.build import build
 from backends.tensorrt.library import Library
 from backends.tensorrt.loaded import Loaded
-from backends.tensorrt.precision import GIVEN
+from backends.tensorrt.precision import GIVEN, Route
+from backends.tensorrt.products import Product
 from backends.tensorrt.recipe import Recipe
 from backends.tensorrt.timings import TimingFile
 
 _SUFFIXES = (".engine", ".plan")
 _NAMED = re.compile(r".*_bs([1-9]\d*)(?:_.*)?")
+
+
+def source(product: Product, model: Model, onnx: Path, way: Route) -> tuple[Graph, Route]:
+    """The file that an engine is built from, by that route: the model's own, or one in fp16 that is made of it.
+
+    Raises ConversionError, ModelMismatch.
+    """
+    if not way.converts:
+        return read_graph(onnx), way
+    half = to_fp16(onnx, _cache_of(product, model))
+    return read_graph(half.path), way.through(half)
 
 
 def built(library: Library, recipe: Recipe, open_cuda: Callable[[], Cuda]) -> Artifact:
@@ -34,11 +47,7 @@ def built(library: Library, recipe: Recipe, open_cuda: Callable[[], Cuda]) -> Ar
     Raises ConversionError, DeviceError, ModelMismatch, BackendUnavailable.
     """
     model = recipe.model
-    if model.cache is None:
-        raise ModelMismatch(
-            f"{library.product.name} builds engines in a cache folder, and was given none; name one with --cache."
-        )
-    folder = model.cache / library.product.name
+    folder = _cache_of(library.product, model) / library.product.name
     cache, key = ArtifactCache(folder), recipe.key(library)
     timings = None
     if library.product.keeps_timings:
@@ -56,6 +65,14 @@ def built(library: Library, recipe: Recipe, open_cuda: Callable[[], Cuda]) -> Ar
     again = {"built again": f"the one in the cache was refused: {reason}"} if reason else {}
     settings = {"engine": how, **again, **recipe.told(), **found.facts}
     return Artifact(model, recipe.precision, found.path, found.sha256, settings)
+
+
+def _cache_of(product: Product, model: Model) -> Path:
+    if model.cache is None:
+        raise ModelMismatch(
+            f"{product.name} builds engines in a cache folder, and was given none; name one with --cache."
+        )
+    return model.cache
 
 
 def refusal(library: Library, path: Path) -> str:

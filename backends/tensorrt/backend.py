@@ -25,9 +25,8 @@ from backends.base import (
     Session,
     require_onnx,
 )
-from backends.convert import read_graph
 from backends.tensorrt import diagnosis, probe, products
-from backends.tensorrt.artifact import Trust, built, given
+from backends.tensorrt.artifact import Trust, built, given, source
 from backends.tensorrt.library import Library, library_of, load_module
 from backends.tensorrt.precision import route
 from backends.tensorrt.recipe import Recipe, Settings
@@ -90,7 +89,8 @@ class TensorRTBackend(Backend):
         facts = device_facts(device.index, str(options["cuda_api"]), self._cuda())
         library = self._ready()
         way = route(library, model, precision, facts.capability, facts.name)
-        recipe = Recipe.of(read_graph(onnx), model, precision, way, settings, facts)
+        graph, way = source(self.product, model, onnx, way)
+        recipe = Recipe.of(graph, model, precision, way, settings, facts)
         return built(library, recipe, lambda: self._open_cuda(device, options))
 
     def open(self, artifact: Artifact, device: Device, options: Mapping[str, OptionValue]) -> Session:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backends.base import BackendUnavailable, Model, ModelMismatch, Precision
+from backends.convert.half import HalfModel
 from backends.tensorrt.library import Library
 
 #: Tensor cores that round fp32 to TF32, from Ampere on.
@@ -13,15 +14,25 @@ _TF32_SINCE = (8, 0)
 TF32_ALLOWED = "TF32 allowed for the rest"
 #: What an artifact's settings say of an engine that was not built here.
 GIVEN = "given by the user"
+_CONVERTING = "fp16 by converting the .onnx file"
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`flags` are those of the builder that are set, of which `tf32` says whether TF32 may be used for fp32."""
+    """`flags` are those of the builder that are set, of which `tf32` says whether TF32 may be used for fp32.
+
+    `converts`: the engine is built from an fp16 form of the .onnx file, which is `half` once it is made.
+    """
 
     flags: tuple[str, ...]
     tf32: bool
     words: str
+    converts: bool = False
+    half: HalfModel | None = None
+
+    def through(self, half: HalfModel) -> Route:
+        """The route with the file that was converted."""
+        return replace(self, half=half, words=self.words.replace(_CONVERTING, f"{_CONVERTING}: {half.tool}"))
 
 
 def route(library: Library, model: Model, asked: Precision, capability: tuple[int, int], card: str) -> Route:
@@ -48,10 +59,8 @@ def route(library: Library, model: Model, asked: Precision, capability: tuple[in
             return Route(("FP16",), True, f"builder flag FP16{allowed}")
         if native is Precision.FP16:
             return Route((), True, f"fp16 by the .onnx file's own types{allowed}")
-        raise BackendUnavailable(
-            f"{library.title} has no builder flag for fp16: it computes as the .onnx file says, which is fp32 here;"
-            " convert the file to fp16 first (NVIDIA's way: modelopt.onnx.autocast), and name that one with --model."
-        )
+        # Without that flag an engine computes as the file says.
+        return Route((), True, f"{_CONVERTING}{allowed}", converts=True)
     if asked is Precision.INT8 and native is Precision.INT8:
         flags = ("INT8",) if library.has_flag("INT8") else ()
         return Route(flags, True, f"int8 by the .onnx file's Q/DQ nodes{allowed}")

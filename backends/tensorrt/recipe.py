@@ -93,12 +93,15 @@ class Recipe:
             "level": str(self.settings.level),
             "InstanceNorm": norm_words(library.native_norm),
             "host": f"{platform.system()} {platform.machine()}",
+            **({"converted by": self.route.half.tool} if self.route.half else {}),
         }
 
     def told(self) -> dict[str, str]:
         """The same for a reader, as far as the backend chose it."""
+        half = self.route.half
         return {
             "precision route": self.route.words,
+            **({"fp16 file": "; ".join((half.summary, *half.notes))} if half else {}),
             "profile": "; ".join(f"{name} {bounds}" for name, bounds in self.bounds.items()),
             "workspace": f"{self.settings.workspace // _MIB} MiB" if self.settings.workspace else "no limit",
             "optimisation level": str(self.settings.level),

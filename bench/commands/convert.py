@@ -1,7 +1,7 @@
 """`bench convert`: StarGAN's weights -> StarGAN.onnx -> StarGAN_bs<N>.om or StarGAN_bs<N>.engine, in one folder.
 
-With a dynamic batch one StarGAN_dyn<N>-<N>.om for several batch sizes. What the vendors' tools make is kept in the
-cache; the folder gets copies, each with a note on how it was made.
+With a dynamic batch one StarGAN_dyn<N>-<N>.om for several batch sizes; of .onnx files in fp16 a StarGAN_fp16.onnx. What
+the tools make is kept in the cache; the folder gets copies, each with a note on how it was made.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.table import Table
 
 from backends import host
 from backends.base import ConversionError, Precision
-from backends.convert import ArtifactCache, Conversion, Graph, atc, cann, om, read_graph, shell_text, trtexec
+from backends.convert import ArtifactCache, Conversion, Graph, atc, cann, half, om, read_graph, shell_text, trtexec
 from backends.telemetry import TelemetryUnavailable, list_chips
 from bench.commands.delivery import deliver
 from bench.commands.folders import output_folder
@@ -31,6 +31,8 @@ from bench.workloads.stargan import exported, load_network
 #: The names of the published guide.
 _NAME = "StarGAN"
 _ONNX = f"{_NAME}.onnx"
+_HALF = f"{_NAME}_fp16.onnx"
+_WAITING = "waiting for another process that builds the same"
 _DIGITS_SHOWN = 12  # all of them are in the note beside the file
 
 
@@ -105,11 +107,11 @@ def convert(options: ConvertOptions) -> int:
         try:
             onnx, graph = _export(options, say)
             made.append(onnx)
+            folder = options.cache / CACHE_VERSION / CONVERTED
+            if target is None and options.precision is Precision.FP16:
+                made.append(_half(graph, options.out / _HALF, folder, say))
             if target is not None and target.convert is not None:
-                cache = ArtifactCache(
-                    options.cache / CACHE_VERSION / CONVERTED,
-                    waiting=lambda: say("waiting for another process that builds the same"),
-                )
+                cache = ArtifactCache(folder, waiting=lambda: say(_WAITING))
                 for sizes in target.files:
                     say(f"{target.tool}: batch size {', '.join(map(str, sizes))}")
                     begun = time.perf_counter()
@@ -143,8 +145,6 @@ def _check(options: ConvertOptions) -> None:
             atc.check_gears(options.batches)
         except ConversionError as error:
             raise UsageError(f"--dynamic-batch: {error}") from None
-    if options.to == "onnx" and options.precision not in (None, Precision.FP32):
-        raise UsageError("an exported .onnx is fp32; leave --precision out, or convert on with --to om or --to engine.")
     fp16_by_default = options.precision is Precision.FP16 and not options.precision_mode
     if options.to == "om" and options.precision is not None and not fp16_by_default:
         raise UsageError(
@@ -249,6 +249,18 @@ def _export(options: ConvertOptions, say: Callable[[str], None]) -> tuple[_Made,
     notes = () if options.weights else ("its weights come from a fixed seed, and its pictures mean nothing",)
     how = _how(not exporting, written)
     return _Made(target, f"fp32, opset {opset}", how, time.perf_counter() - begun, graph.sha256, notes), graph
+
+
+def _half(graph: Graph, target: Path, cache: Path, say: Callable[[str], None]) -> _Made:
+    """The .onnx file in fp16 in the output folder. Raises ConversionError, UsageError."""
+    begun = time.perf_counter()
+    say("converting to fp16 and checking it")
+    done = half.to_fp16(graph.path, cache, waiting=lambda: say(_WAITING))
+    source = {"onnx": graph.sha256, "tool": done.tool}
+    note = {"precision": "fp16", "made_from": source, "notes": [done.summary, *done.notes]}
+    how = _how(done.hit, deliver(done.path, done.sha256, target, note))
+    notes = (f"converted by {done.tool}: {done.summary}", *done.notes)
+    return _Made(target, "fp16", how, time.perf_counter() - begun, done.sha256, notes)
 
 
 def _keep(done: Conversion, path: Path, begun: float) -> _Made:

@@ -91,7 +91,7 @@ def add_convert(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--precision", choices=("fp32", "fp16"),
-        help="what an engine computes in (default fp32, TF32 off); for om see --precision-mode",
+        help="of an engine or an .onnx (default fp32, an engine's with TF32 off); for om see --precision-mode",
     )  # fmt: skip
     parser.add_argument(
         "--soc-version", metavar="NAME",

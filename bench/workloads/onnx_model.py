@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -135,17 +137,38 @@ def _sha256_with_external_data(path: Path, proto: Any) -> str:
 
 
 def _precision(proto: Any) -> Precision:
-    """What the graph itself prescribes: int8 with quantise nodes, fp16 with half-precision weights, else fp32."""
-    import onnx
-
+    """What the graph itself prescribes: int8 with quantise nodes, else fp16 or fp32 as most of its weights are used."""
     if any(
         node.op_type in ("QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearMatMul")
         for node in proto.graph.node
     ):
         return Precision.INT8
-    half = sum(tensor.data_type == onnx.TensorProto.FLOAT16 for tensor in proto.graph.initializer)
-    single = sum(tensor.data_type == onnx.TensorProto.FLOAT for tensor in proto.graph.initializer)
-    return Precision.FP16 if half > single else Precision.FP32
+    sizes = _weights_by_type(proto)
+    return Precision.FP16 if sizes["fp16"] > sizes["fp32"] else Precision.FP32
+
+
+def _weights_by_type(proto: Any) -> Counter[str]:
+    """How many values of initializers and Constant nodes are used in fp16 and in fp32.
+
+    Counted by value: a converter may leave the many small scales of normalisations in fp32. A weight that is cast
+    before it is used counts as what it is cast to, since a file may keep in fp16 what it computes in fp32.
+    """
+    import onnx
+
+    names = {onnx.TensorProto.FLOAT16: "fp16", onnx.TensorProto.FLOAT: "fp32"}
+    weights = [(tensor.name, tensor) for tensor in proto.graph.initializer]
+    casts: dict[str, int] = {}
+    for node in proto.graph.node:
+        if node.op_type == "Constant":
+            weights += [(node.output[0], attribute.t) for attribute in node.attribute if attribute.name == "value"]
+        elif node.op_type == "Cast":
+            casts[node.input[0]] = next(attribute.i for attribute in node.attribute if attribute.name == "to")
+    sizes: Counter[str] = Counter()
+    for name, tensor in weights:
+        used = names.get(casts.get(name, tensor.data_type), "")
+        if tensor.data_type in names and used:
+            sizes[used] += math.prod(tensor.dims)
+    return sizes
 
 
 def _input_specs(path: Path, proto: Any, spec: WorkloadSpec, batch: int) -> tuple[TensorSpec, ...]:

@@ -35,6 +35,6 @@ def device_time(page: Page) -> str:
     return (
         "## On the device's own clock\n\n"
         "From an event on the device's stream before each call to one after it, taken after the samples with several"
-        " calls enqueued before one wait, as trtexec's GPU Compute is. What the host's figure has more is the launch and"
-        " the wait; all figures, ratios and verdicts above are the host's.\n\n" + table_lines(header, rows)
+        " calls enqueued before one wait, as trtexec's GPU Compute is. What the host's figure has more is the launch"
+        " and the wait; all figures, ratios and verdicts above are the host's.\n\n" + table_lines(header, rows)
     )

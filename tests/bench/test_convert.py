@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,34 @@ def test_onnx_and_again_and_at_another_opset(options: ConvertOptions, capsys: py
     assert convert(dataclasses.replace(options, opset=13)) == ExitCode.DONE
     assert onnx.load(str(path)).opset_import[0].version == 13, "a file that bench wrote is replaced"
     assert sorted(file.name for file in options.out.iterdir()) == ["StarGAN.onnx", "StarGAN.onnx.json"]
+
+
+def test_onnx_in_fp16_beside_the_other(options: ConvertOptions, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxruntime")
+    wanted = dataclasses.replace(options, precision=Precision.FP16)
+    assert convert(wanted) == ExitCode.DONE
+    path = options.out / "StarGAN_fp16.onnx"
+    model = onnx.load(str(path))
+    assert {tensor.data_type for tensor in model.graph.initializer} == {onnx.TensorProto.FLOAT16}
+    assert [value.type.tensor_type.elem_type for value in (*model.graph.input, *model.graph.output)] == [1, 1, 1]
+    found = note(path)
+    assert found["precision"] == "fp16"
+    assert dict(found["made_from"])["onnx"] == note(options.out / "StarGAN.onnx")["sha256"]  # type: ignore[call-overload]
+    out = capsys.readouterr().out
+    assert "StarGAN_fp16.onnx: converted by onnxruntime.transformers.float16 " in out
+    assert "85 nodes compute in fp16, 0 in fp32; inputs and outputs keep their types" in out
+    assert convert(wanted) == ExitCode.DONE
+    assert capsys.readouterr().out.count("from cache, up to date") == 2
+
+
+def test_without_the_tool_for_fp16_the_fp32_file_is_there(
+    options: ConvertOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert(options)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    line = refused(dataclasses.replace(options, precision=Precision.FP16))
+    assert line.endswith("install it with: pip install -c constraints.txt onnxruntime.")
+    assert [file.name for file in options.out.glob("*.onnx")] == ["StarGAN.onnx"]
 
 
 @pytest.mark.parametrize("noted", [False, True])
@@ -252,7 +281,6 @@ def test_the_chip_is_found_by_npu_smi(options: ConvertOptions, tmp_path: Path, m
             {"to": "om", "soc_version": "Ascend310", "dynamic_batch": True, "batches": [4]},
             "--dynamic-batch: a dynamic batch takes at least two different sizes",
         ),
-        ({"precision": Precision.FP16}, "an exported .onnx is fp32"),
         ({"to": "om", "soc_version": "Ascend310", "precision": Precision.FP32}, "set by --precision-mode"),
         ({"opset": 10}, "opset 10 cannot be exported; use one from 11 to 20."),
         ({"weights": Path("missing.pth")}, "weights file missing.pth does not exist"),

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 
+from backends.convert.half import to_fp16
 from bench.errors import UsageError
 from bench.plan import WorkloadSpec
 from bench.workloads import load
@@ -137,6 +138,60 @@ def test_a_quantised_file_is_int8(tmp_path: Path) -> None:
     materials = load("onnx").materialise(spec, [1], tmp_path, lambda what: None)
     assert load("onnx").model(spec, materials, 1).precision == "int8"
     assert "int8" in materials.info.model
+
+
+def precision_of(path: Path, cache: Path) -> str:
+    spec = WorkloadSpec(name="onnx", model=str(path))
+    materials = load("onnx").materialise(spec, [1], cache, lambda what: None)
+    return str(load("onnx").model(spec, materials, 1).precision)
+
+
+def test_a_converted_file_is_fp16_though_its_inputs_and_outputs_are_fp32(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    path = tiny_convnet(tmp_path / "m.onnx")
+    assert precision_of(path, tmp_path) == "fp32"
+    half = to_fp16(path, tmp_path).path
+    assert onnx.load(str(half)).graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    assert precision_of(half, tmp_path) == "fp16"
+
+
+def multiplied(path: Path, casts: dict[str, int], large: type, small: type, constant: bool = False) -> Path:
+    """x times a large weight and three small ones; `casts` are types that weights are cast to before they are used."""
+    weights = {"large": np.ones((1, 64), large), **{f"small{n}": np.ones(1, small) for n in range(3)}}
+    nodes, value = [helper.make_node("Cast", ["x"], ["x16"], to=TensorProto.FLOAT16)], "x16"
+    for name, array in weights.items():
+        if constant:
+            nodes.append(helper.make_node("Constant", [], [name], value=numpy_helper.from_array(array)))
+        cast = casts.get(name)
+        kind = cast or helper.np_dtype_to_tensor_dtype(array.dtype)
+        if cast is not None:
+            nodes.append(helper.make_node("Cast", [name], [f"{name}_used"], to=cast))
+        nodes += [
+            helper.make_node("Cast", [value], [f"{value}_{name}"], to=kind),
+            helper.make_node("Mul", [f"{value}_{name}", name if cast is None else f"{name}_used"], [f"y_{name}"]),
+        ]
+        value = f"y_{name}"
+    nodes.append(helper.make_node("Cast", [value], ["y"], to=TensorProto.FLOAT))
+    return save_graph(path, nodes, {"x": ["n", 64]}, {"y": ["n", 64]}, {} if constant else weights)
+
+
+HALF, SINGLE = np.float16, np.float32
+
+
+@pytest.mark.parametrize(
+    ("large", "small", "casts", "found"),
+    [
+        (HALF, SINGLE, {}, "fp16"),  # scales of normalisations, left in fp32
+        (SINGLE, HALF, {}, "fp32"),
+        (HALF, HALF, {"large": TensorProto.FLOAT}, "fp32"),  # kept in fp16, computed in fp32
+        (SINGLE, SINGLE, {"large": TensorProto.FLOAT16}, "fp16"),
+    ],
+)
+@pytest.mark.parametrize("constant", [False, True])
+def test_the_types_that_most_weights_are_used_in_are_the_precision(
+    tmp_path: Path, large: type, small: type, casts: dict[str, int], found: str, constant: bool
+) -> None:
+    assert precision_of(multiplied(tmp_path / "m.onnx", casts, large, small, constant), tmp_path) == found
 
 
 def test_tensors_may_be_called_anything(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,12 @@ from backends.base import (
     Precision,
     TensorSpec,
 )
+from backends.convert import half
 from tests.backends.tensorrt.machines import AMPERE, FLOAT, feeds, infer, machine, reference, tiny_model
 from tests.doubles.onnx_files import save_graph, tiny_convnet
 from tests.doubles.tensorrt import GENERATIONS, unpacked
+
+TOOL = f"onnxruntime.transformers.float16 {version('onnxruntime')}"
 
 
 def plan_of(artifact: Any) -> Any:
@@ -38,10 +44,10 @@ def half_model(folder: Path) -> Model:
         [numpy_helper.from_array(np.full(3, 0.5, np.float16), "w")],
     )  # fmt: skip
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
-    half = np.dtype(np.float16)
+    dtype = np.dtype(np.float16)
     return tiny_model(
-        folder, onnx=path, precision=Precision.FP16, inputs=(TensorSpec("x", (4, 3), half),),
-        outputs=(TensorSpec("y", (4, 3), half),),
+        folder, onnx=path, precision=Precision.FP16, inputs=(TensorSpec("x", (4, 3), dtype),),
+        outputs=(TensorSpec("y", (4, 3), dtype),),
     )  # fmt: skip
 
 
@@ -96,12 +102,49 @@ def test_fp16_by_the_builder_s_flag(tmp_path: Path, generation: Any) -> None:
 
 
 @pytest.mark.parametrize("generation", ["11", "rtx"])
-def test_fp16_without_a_flag_is_refused_with_the_way_to_get_it(tmp_path: Path, generation: Any) -> None:
-    with (
-        machine(generation=generation) as here,
-        pytest.raises(BackendUnavailable, match=r"convert the file to fp16 first .* --model\.$"),
-    ):
-        here.prepare(tiny_model(tmp_path), Precision.FP16)
+def test_fp16_without_a_flag_is_built_from_a_converted_file(tmp_path: Path, generation: Any) -> None:
+    model, given = tiny_model(tmp_path), feeds(1)
+    with machine(generation=generation) as here, here.open(model, Precision.FP16) as session:
+        assert session.precision is Precision.FP16
+        assert [str(spec) for spec in (*session.inputs, *session.outputs)] == [
+            "x 4x3x8x8 float32", "y 4x4x8x8 float32",
+        ]  # fmt: skip
+        error = np.abs(infer(session, given) - reference(model, given)).max()
+        assert 1e-5 < error < 0.02
+        told = session.describe()
+        assert told["precision route"] == f"fp16 by converting the .onnx file: {TOOL}"
+        assert told["fp16 file"] == "2 nodes compute in fp16, 0 in fp32; inputs and outputs keep their types"
+        assert here.prepare(model, Precision.FP16).settings["engine"] == "from the cache"
+
+
+def test_an_engine_of_a_converted_file_may_use_tf32_for_the_rest(tmp_path: Path) -> None:
+    with machine(AMPERE, generation="11") as here:
+        words = here.prepare(tiny_model(tmp_path), Precision.FP16).settings["precision route"]
+    assert words == f"fp16 by converting the .onnx file: {TOOL}, TF32 allowed for the rest"
+
+
+def test_another_converter_or_what_it_makes_gives_another_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_model(tmp_path)
+    real, convert = half._load_tool()
+    paths = []
+    with machine(generation="11") as here:
+        for told in (real, "9.9", "9.9"):
+            monkeypatch.setattr(half, "_load_tool", lambda told=told: (told, convert))
+            paths.append(here.prepare(model, Precision.FP16).path)
+        assert paths[0] != paths[1] == paths[2]
+        assert here.prepare(model).path not in paths
+        given = replace(model, onnx=half.to_fp16(model.onnx, tmp_path / "own").path, precision=Precision.FP16)
+        assert here.prepare(given, Precision.FP16).path not in paths
+
+
+def test_fp16_without_a_converter_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with machine(generation="11") as here:
+        with pytest.raises(ConversionError, match=r"pip install -c constraints\.txt onnxruntime\.$"):
+            here.prepare(tiny_model(tmp_path), Precision.FP16)
+        here.prepare(tiny_model(tmp_path))
 
 
 @pytest.mark.parametrize("generation", GENERATIONS)
@@ -258,6 +301,8 @@ def test_no_model_file_and_no_cache_are_said(tmp_path: Path) -> None:
             here.prepare(tiny_model(tmp_path, onnx=None))
         with pytest.raises(ModelMismatch, match="name one with --cache"):
             here.prepare(tiny_model(tmp_path, cache=None))
+    with machine(generation="11") as here, pytest.raises(ModelMismatch, match="name one with --cache"):
+        here.prepare(tiny_model(tmp_path, cache=None), Precision.FP16)
 
 
 @pytest.mark.parametrize(("capability", "target"), [((7, 5), "SM75"), ((8, 9), "SM89"), ((9, 0), "")])

@@ -16,7 +16,7 @@ from tests.doubles.cuda import Timing
 from tests.doubles.tensorrt import Config
 
 #: What the backend declares and this version, or a file in fp32, has no way to.
-REFUSED = {"8.6": {"precision int8"}, "10": {"precision int8"}, "11": {"precision int8", "precision fp16"}}
+REFUSED = {"8.6": {"precision int8"}, "10": {"precision int8"}, "11": {"precision int8"}}
 
 
 @pytest.mark.parametrize(

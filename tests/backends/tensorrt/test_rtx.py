@@ -5,6 +5,7 @@ Install: pip install tensorrt-rtx-cu13-libs tensorrt-rtx-cu13-bindings.
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ import pytest
 from onnx import helper
 
 from backends._cuda import DeviceFacts
-from backends.base import BackendError, BackendUnavailable, ConversionError, Precision, TensorSpec
-from backends.convert import read_graph
+from backends.base import BackendError, BackendUnavailable, ConversionError, Model, Precision, TensorSpec
+from backends.tensorrt.artifact import source
 from backends.tensorrt.build import build
 from backends.tensorrt.library import Library
 from backends.tensorrt.precision import route
@@ -38,8 +39,18 @@ def recipe(
     library: Library, model: Any, precision: Precision = Precision.FP32, facts: DeviceFacts = T4, **settings: Any
 ) -> Recipe:
     chosen = Settings(**{"batches": None, "workspace": 0, "level": 3, **settings})
-    way = route(library, model, precision, facts.capability, facts.name)
-    return Recipe.of(read_graph(model.onnx), model, precision, way, chosen, facts)
+    graph, way = source(RTX, model, model.onnx, route(library, model, precision, facts.capability, facts.name))
+    return Recipe.of(graph, model, precision, way, chosen, facts)
+
+
+def output_types(path: Path) -> Counter[str]:
+    """Types of the outputs of all layers, as RTX reads the file."""
+    logger = trt.Logger(trt.Logger.ERROR)
+    builder = trt.Builder(logger)
+    network = builder.create_network(0)
+    parser = trt.OnnxParser(network, logger)
+    assert parser.parse_from_file(str(path))
+    return Counter(network.get_layer(index).get_output(0).dtype.name for index in range(network.num_layers))
 
 
 @pytest.mark.parametrize("batches", [None, (1, 16)])
@@ -56,8 +67,6 @@ def test_its_flags_and_precisions_are_those_of_tensorrt_11(tmp_path: Path, libra
     assert not library.has_flag("FP16")
     assert not library.has_flag("INT8")
     assert library.has_flag("TF32")
-    with pytest.raises(BackendUnavailable, match="no builder flag for fp16"):
-        recipe(library, tiny_model(tmp_path), Precision.FP16)
     ampere = DeviceFacts("NVIDIA A10", (8, 6), "", 0, 0, "13.0", "13.0")
     build(library, recipe(library, tiny_model(tmp_path), Precision.TF32, ampere), tmp_path / "plan", None)
 
@@ -108,20 +117,42 @@ def test_a_profile_that_does_not_fit_is_told_in_its_words(
     assert not (tmp_path / "plan").exists()
 
 
-def test_instance_normalisation_and_two_inputs_of_the_same_batch(tmp_path: Path, library: Library) -> None:
-    one = np.ones(8, np.float32)
+def normalised(folder: Path) -> Model:
+    """Two inputs joined, normalised and enlarged: the operators of StarGAN's generator."""
+    one, weights = np.ones(256, np.float32), np.full((256, 256, 4, 4), 0.01, np.float32)
     path = save_graph(
-        tmp_path / "norm.onnx",
+        folder / "norm.onnx",
         [helper.make_node("Concat", ["image", "label"], ["c"], axis=1),
-         helper.make_node("InstanceNormalization", ["c", "scale", "bias"], ["y"])],
-        {"image": ["n", 3, 8, 8], "label": ["n", 5, 8, 8]}, {"y": ["n", 8, 8, 8]}, {"scale": one, "bias": one},
+         helper.make_node("InstanceNormalization", ["c", "scale", "bias"], ["n"]),
+         helper.make_node("ConvTranspose", ["n", "weights"], ["y"], strides=[2, 2], pads=[1, 1, 1, 1])],
+        {"image": ["n", 3, 8, 8], "label": ["n", 253, 8, 8]}, {"y": ["n", 256, 16, 16]},
+        {"scale": one, "bias": one, "weights": weights},
     )  # fmt: skip
-    model = tiny_model(
-        tmp_path, onnx=path, outputs=(TensorSpec("y", (4, 8, 8, 8), FLOAT),),
-        inputs=(TensorSpec("image", (4, 3, 8, 8), FLOAT), TensorSpec("label", (4, 5, 8, 8), FLOAT)),
+    return tiny_model(
+        folder, onnx=path, outputs=(TensorSpec("y", (4, 256, 16, 16), FLOAT),),
+        inputs=(TensorSpec("image", (4, 3, 8, 8), FLOAT), TensorSpec("label", (4, 253, 8, 8), FLOAT)),
     )  # fmt: skip
-    told = build(library, recipe(library, model, batches=(1, 16)), tmp_path / "plan", None)
+
+
+def test_instance_normalisation_and_two_inputs_of_the_same_batch(tmp_path: Path, library: Library) -> None:
+    told = build(library, recipe(library, normalised(tmp_path), batches=(1, 16)), tmp_path / "plan", None)
     assert told["InstanceNorm"] == "native layer"
+
+
+def test_fp16_is_built_from_a_converted_file(tmp_path: Path, library: Library) -> None:
+    model = normalised(tmp_path)
+    single, half = recipe(library, model), recipe(library, model, Precision.FP16, batches=(1, 16))
+    assert half.route.words.startswith("fp16 by converting the .onnx file: onnxruntime.transformers.float16 ")
+    assert half.told()["fp16 file"].startswith("3 nodes compute in fp16, 0 in fp32")
+    assert half.key(library)["converted by"].startswith("onnxruntime.transformers.float16 ")
+    build(library, single, tmp_path / "single", None)
+    build(library, half, tmp_path / "half", None)
+    assert output_types(single.graph.path)["HALF"] == 0
+    types = output_types(half.graph.path)
+    assert types["FLOAT"] == 1, "the cast of the output"
+    assert types["HALF"] >= 3
+    weights = 256 * 256 * 4 * 4
+    assert (tmp_path / "single").stat().st_size > 4 * weights > (tmp_path / "half").stat().st_size > 2 * weights
 
 
 def test_a_plan_cannot_be_loaded_without_a_driver_and_says_why(tmp_path: Path, library: Library) -> None:
