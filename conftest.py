@@ -37,8 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """The kit times a device, so it runs alone and in one process, whatever -n says for the tests."""
-    if config.getoption("--bench-backend"):
+    """The kit times a device, so it runs alone and in one process, whatever -n says for the tests.
+
+    So do the tests of a real GPU, which share one card.
+    """
+    if config.getoption("--bench-backend") or config.option.markexpr == "cuda":
         config.option.numprocesses = None
         config.option.dist = "no"
 
