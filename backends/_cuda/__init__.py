@@ -11,6 +11,7 @@ from typing import Any
 from backends._cuda import bindings, pycuda
 from backends._cuda.base import Cuda, DeviceMemory, Event, Graph, PinnedMemory
 from backends._cuda.failures import NO_DRIVER
+from backends._cuda.staging import Slot, slot
 from backends._cuda.vendor import PACKAGES, Vendor, installed
 from backends.base import BackendUnavailable
 
@@ -22,10 +23,12 @@ __all__ = [
     "Event",
     "Graph",
     "PinnedMemory",
+    "Slot",
     "Vendor",
     "device_facts",
     "installed",
     "open_cuda",
+    "slot",
 ]
 
 #: What the user can ask for; `auto` is the first that is installed.

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from backends._cuda.base import DeviceMemory, Event, Graph, PinnedMemory
 from backends._cuda.codes import INSUFFICIENT_DRIVER, INVALID_DEVICE, OUT_OF_MEMORY
 from backends._cuda.failures import NO_DRIVER, at_opening, dotted, failure, no_such_device
-from backends._cuda.resources import Resources, check_copy, check_size
+from backends._cuda.resources import Resources, check_copy
 from backends._cuda.threads import share, unshare
 from backends.base import Array, BackendError, BackendUnavailable, DeviceError, DeviceEvent
 
@@ -104,31 +103,21 @@ class BindingsCuda(Resources):
         super().__init__()
         self.version = version
         self._library = library = Library(module)
-        self._stream: Any = None
-        share(module, device)
-        self.release_later(lambda: unshare(module))
-        try:
-            library.open(device)
-            self._stream = library.call("cudaStreamCreateWithFlags", module.cudaStreamNonBlocking)
-        except BackendError:
-            self.close()
-            raise
+        self._stream = self.open_shared(module, device, lambda: _new_stream(library, device))
         self.stream = int(self._stream)
-        self.release_later(lambda: library.call("cudaStreamDestroy", self._stream))
+        self._release_later("cudaStreamDestroy", self._stream)
         self._synchronize = library.function("cudaStreamSynchronize")
 
     def allocate(self, size: int) -> DeviceMemory:
-        check_size(size)
-        self.check_thread()
+        self.check_allocation(size)
         address = self._allocated("cudaMalloc", size, size)
-        self._release_before_stream("cudaFree", address)
+        self._release_later("cudaFree", address)
         return DeviceMemory(address, size)
 
     def allocate_pinned(self, size: int) -> PinnedMemory:
-        check_size(size)
-        self.check_thread()
+        self.check_allocation(size)
         address = self._allocated("cudaHostAlloc", size, size, self._library.module.cudaHostAllocDefault)
-        self._release_before_stream("cudaFreeHost", address)
+        self._release_later("cudaFreeHost", address)
         bytes_: Array = np.frombuffer(memoryview((ctypes.c_uint8 * size).from_address(address)), np.uint8)
         return PinnedMemory(address, size, bytes_)
 
@@ -150,27 +139,14 @@ class BindingsCuda(Resources):
     def event(self) -> Event:
         self.check_thread()
         handle = self._library.call("cudaEventCreateWithFlags", self._library.module.cudaEventDefault)
-        self._release_before_stream("cudaEventDestroy", handle)
+        self._release_later("cudaEventDestroy", handle)
         return _Event(self._library, handle, self._stream)
 
     def capture(self, work: Callable[[], None]) -> Graph:
         self.check_thread()
         executable = self._instantiated(self._captured(work))
-        self._release_before_stream("cudaGraphExecDestroy", executable)
+        self._release_later("cudaGraphExecDestroy", executable)
         return _Graph(self._library, executable, self._stream)
-
-    def close(self) -> None:
-        if not self._closed and self._stream is not None:
-            self.release_later(self.synchronize)
-        super().close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _allocated(self, name: str, asked: int, *arguments: object) -> int:
         code, values = self._library.attempt(name, *arguments)
@@ -178,7 +154,7 @@ class BindingsCuda(Resources):
             raise self._library.failure(name, code, asked)
         return int(values[0])
 
-    def _release_before_stream(self, name: str, handle: Any) -> None:
+    def _release_later(self, name: str, handle: Any) -> None:
         self.release_later(lambda: self._library.call(name, handle))
 
     def _captured(self, work: Callable[[], None]) -> Any:
@@ -213,6 +189,11 @@ class BindingsCuda(Resources):
             return library.call("cudaGraphInstantiate", graph, 0)
         finally:
             library.attempt("cudaGraphDestroy", graph)
+
+
+def _new_stream(library: Library, device: int) -> Any:
+    library.open(device)
+    return library.call("cudaStreamCreateWithFlags", library.module.cudaStreamNonBlocking)
 
 
 class _Event:

@@ -7,15 +7,14 @@ are let go of before the context is.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 import numpy as np
 
 from backends._cuda.base import DeviceMemory, Event, Graph, PinnedMemory
 from backends._cuda.codes import INVALID_DEVICE, OUT_OF_MEMORY, code_of, explain
 from backends._cuda.failures import at_opening, dotted, failure, no_such_device
-from backends._cuda.resources import Resources, check_copy, check_size
+from backends._cuda.resources import Resources, check_copy
 from backends._cuda.threads import share, unshare
 from backends.base import Array, BackendError, DeviceError, DeviceEvent
 
@@ -89,30 +88,26 @@ class PycudaCuda(Resources):
         super().__init__()
         self.version = version
         self._library = library = Library(module)
-        self._stream: Any = None
-        self._events: list[_Event] = []
         # What pycuda makes belongs to the topmost context object: a second one on the same device would take with it
         # what the first has made since. So all users in a thread share one.
-        share(module, device, lambda: _entered(library, device), lambda context: _left(library, context))
-        self.release_later(lambda: unshare(module))
-        try:
-            self._stream = library.do(module.Stream, _NON_BLOCKING)
-        except DeviceError:
-            self.close()
-            raise
+        self._stream = self.open_shared(
+            module,
+            device,
+            make_stream=lambda: library.do(module.Stream, _NON_BLOCKING),
+            enter=lambda: _entered(library, device),
+            leave=lambda context: _left(library, context),
+        )
         self.stream = int(self._stream.handle)
         self.release_later(self._drop_stream)
 
     def allocate(self, size: int) -> DeviceMemory:
-        check_size(size)
-        self.check_thread()
+        self.check_allocation(size)
         allocation = self._library.do(self._library.module.mem_alloc, size, asked=size)
         self.release_later(lambda: self._library.do(allocation.free))
         return DeviceMemory(int(allocation), size)
 
     def allocate_pinned(self, size: int) -> PinnedMemory:
-        check_size(size)
-        self.check_thread()
+        self.check_allocation(size)
         bytes_: Array = self._library.do(self._library.module.pagelocked_empty, size, np.uint8, asked=size)
         allocation: Any = bytes_.base
         self.release_later(lambda: self._library.do(allocation.free))
@@ -132,30 +127,11 @@ class PycudaCuda(Resources):
     def event(self) -> Event:
         self.check_thread()
         made = _Event(self._library, self._library.do(self._library.module.Event), self._stream)
-        self._events.append(made)
+        self.release_later(made.drop)
         return made
 
     def capture(self, work: Callable[[], None]) -> Graph:
         raise DeviceError("pycuda cannot capture CUDA graphs; use cuda-bindings instead, or measure without a graph.")
-
-    def close(self) -> None:
-        if not self._closed and self._stream is not None:
-            self.release_later(self._drop_events)
-            self.release_later(self.synchronize)
-        super().close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _drop_events(self) -> None:
-        for event in self._events:
-            event.drop()
-        self._events.clear()
 
     def _drop_stream(self) -> None:
         self._stream = None

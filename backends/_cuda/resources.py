@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import NoReturn
+from types import TracebackType
+from typing import Any, NoReturn, Self, TypeVar
 
 from backends._cuda.base import DeviceMemory, PinnedMemory
+from backends._cuda.threads import share, unshare
 from backends.base import BackendError, DeviceError
 
 #: What is shadowed when it is closed, so that nothing reaches a stream that is gone.
@@ -15,13 +18,42 @@ _CALLS = (
 )  # fmt: skip
 
 
-class Resources:
+T = TypeVar("T")
+
+
+class Resources(ABC):
     """Releases in the order in which they are to be done, newest first, in the thread that opened the device."""
 
     def __init__(self) -> None:
         self._releases: list[Callable[[], None]] = []
         self._thread = threading.get_ident()
         self._closed = False
+        #: the vendor's object, once it is there
+        self._stream: Any = None
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Return when all work on the stream is done."""
+
+    def open_shared(
+        self,
+        module: object,
+        device: int,
+        make_stream: Callable[[], T],
+        enter: Callable[[], Any] = lambda: None,
+        leave: Callable[[Any], None] = lambda _: None,
+    ) -> T:
+        """The stream, on a device that all users of `module` in this thread share; `enter` and `leave` as in `share`.
+
+        Where it cannot be made, nothing stays open.
+        """
+        share(module, device, enter, leave)
+        self.release_later(lambda: unshare(module))
+        try:
+            return make_stream()
+        except BackendError:
+            self.close()
+            raise
 
     def release_later(self, release: Callable[[], None]) -> None:
         """Do it when everything is closed, before what is there already."""
@@ -32,6 +64,12 @@ class Resources:
         if threading.get_ident() != self._thread:
             raise DeviceError("CUDA was opened in another thread; open, use and close it in the same one.")
 
+    def check_allocation(self, size: int) -> None:
+        """Raise ValueError for an allocation of nothing, DeviceError in another thread."""
+        if size <= 0:
+            raise ValueError(f"an allocation of {size} bytes; at least 1 is needed")
+        self.check_thread()
+
     def close(self) -> None:
         """Wait for the stream, then release everything. Idempotent.
 
@@ -41,6 +79,8 @@ class Resources:
             return
         self.check_thread()
         self._closed = True
+        if self._stream is not None:
+            self.release_later(self.synchronize)
         first: BackendError | None = None
         while self._releases:
             try:
@@ -52,11 +92,13 @@ class Resources:
         if first is not None:
             raise first
 
+    def __enter__(self) -> Self:
+        return self
 
-def check_size(size: int) -> None:
-    """Raise ValueError for an allocation of nothing."""
-    if size <= 0:
-        raise ValueError(f"an allocation of {size} bytes; at least 1 is needed")
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def check_copy(size: int, device: DeviceMemory, host: PinnedMemory) -> None:

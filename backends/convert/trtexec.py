@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backends.base import ConversionError, Precision
-from backends.convert import tool
+from backends.convert import tensorrt_errors, tool
 from backends.convert.cache import ArtifactCache
 from backends.convert.graph import Graph
 from backends.convert.tool import Conversion, Explained
@@ -34,26 +34,21 @@ _BANNER = re.compile(r"RUNNING TensorRT\.trtexec \[TensorRT v(\d+)\](?: \[b(\d+)
 _ERROR = re.compile(r"^(?:\[[^\]]*\] )?\[E\] (?:\[TRT\] )?(.*)$", re.MULTILINE)
 #: trtexec quotes the node at fault over many lines; what is wrong with it stands in one that says so.
 _TELLING = re.compile(r"error|assert|fail|unknown|cannot|could not|not found|does not", re.IGNORECASE)
-_ADVICE = (
-    (re.compile(r"Unknown option: --fp16"), _NO_FP16),
-    (re.compile(r"Unknown option"), "this trtexec is too old or too new for that option; see trtexec --help."),
-    (
-        re.compile(r"out of memory|OutOfMemory|insufficient memory", re.IGNORECASE),
-        "free the card's memory (nvidia-smi shows who uses it), or build a smaller batch.",
-    ),
-    (
-        re.compile(r"cuda|driver", re.IGNORECASE),
-        "build on the machine with the card, with a driver that nvidia-smi works with.",
-    ),
-    (
-        re.compile(r"Cannot find input tensor|Static model does not take|profile|shape", re.IGNORECASE),
-        "check the names and shapes of the inputs against those of the .onnx file.",
-    ),
-    (
-        re.compile(r"pars|importer|plugin|onnx|opset", re.IGNORECASE),
-        "export with a lower --opset, or build with a newer TensorRT.",
-    ),
+#: What its own command line is refused with, before TensorRT says anything.
+_REFUSED = (
+    ("Unknown option: --fp16", _NO_FP16),
+    ("Unknown option", "this trtexec is too old or too new for that option; see trtexec --help."),
 )
+_NO_CARD = "build on the machine with the card, with a driver that nvidia-smi works with"
+#: What whoever builds with a tool can do, where it is not what whoever measures can do.
+_INSTEAD = {
+    "memory": "free the card's memory (nvidia-smi shows who uses it), or build a smaller batch",
+    "driver": _NO_CARD,
+    "cuda": _NO_CARD,
+    "operator": "export with a lower --opset, or build with a newer TensorRT",
+    "workspace": "free the card's memory (nvidia-smi shows who uses it), or build with a newer TensorRT",
+    "parser": "export with a lower --opset, or build with a newer TensorRT",
+}
 _OTHER_ADVICE = "see the output, and that of trtexec --verbose."
 
 
@@ -176,8 +171,13 @@ def explain(output: str) -> Explained:
     if line.endswith(":"):  # the parser breaks its sentence there
         rest = output[telling.end() :].lstrip("\n").partition("\n")[0]
         line = f"{line} {rest.strip()}"
-    advice = next((words for pattern, words in _ADVICE if pattern.search(line)), _OTHER_ADVICE)
-    return Explained(line, advice)
+    return Explained(line, _advice(line))
+
+
+def _advice(line: str) -> str:
+    refused = next((words for text, words in _REFUSED if text in line), "")
+    known = tensorrt_errors.advice_on(line, instead=_INSTEAD)
+    return refused or (f"{known}." if known else _OTHER_ADVICE)
 
 
 def _version(banner: re.Match[str]) -> str:

@@ -4,33 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext, suppress
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from backends._cuda import Cuda, DeviceMemory, PinnedMemory
-from backends.base import Array, Artifact, Device, DeviceError, DeviceEvent, Feeds, ModelMismatch, Session, TensorSpec
+from backends._cuda import Cuda, slot
+from backends.base import Array, Artifact, Device, DeviceError, DeviceEvent, Feeds, ModelMismatch, Session
 from backends.tensorrt import layers
 from backends.tensorrt.library import Library
 from backends.tensorrt.loaded import Loaded, check_tensors
 
 _MIB = 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Device memory of one input or output, and pinned host memory of the same size that numpy sees as `view`."""
-
-    spec: TensorSpec
-    device: DeviceMemory
-    host: PinnedMemory
-    view: Array
-
-    @property
-    def size(self) -> int:
-        """Bytes of the values; memory of no bytes cannot be had, so an allocation is one at least."""
-        return self.view.nbytes
 
 
 class TensorRTSession(Session):
@@ -61,10 +45,10 @@ class TensorRTSession(Session):
             cuda.synchronize()  # a change of profile goes through the stream
             self.inputs, self.outputs = tuple(inputs), tuple(outputs)
             self._check_outputs(file)
-            self._inputs = [self._slot(spec) for spec in self.inputs]
-            self._outputs = [self._slot(spec) for spec in self.outputs]
-            for slot in (*self._inputs, *self._outputs):
-                self._loaded.set_address(slot.spec.name, slot.device.address)
+            self._inputs = [slot(cuda, spec) for spec in self.inputs]
+            self._outputs = [slot(cuda, spec) for spec in self.outputs]
+            for each in (*self._inputs, *self._outputs):
+                self._loaded.set_address(each.spec.name, each.device.address)
             self._stream = cuda.stream
             self._execute = self._loaded.execute()
             types = layers.output_types(self._loaded.layers())
@@ -88,22 +72,14 @@ class TensorRTSession(Session):
                     " from this model's .onnx file."
                 )
 
-    def _slot(self, spec: TensorSpec) -> Slot:
-        count = int(np.prod(spec.shape, dtype=np.int64))
-        size = max(count * spec.dtype.itemsize, 1)
-        device, host = self._cuda.allocate(size), self._cuda.allocate_pinned(size)
-        host.bytes_.fill(0)
-        view: Array = host.bytes_[: count * spec.dtype.itemsize].view(spec.dtype).reshape(spec.shape)
-        return Slot(spec, device, host, view)
-
     def _capture(self) -> None:
         """One execution as a graph, which TensorRT allows once it has run outside of one with the same shapes."""
         cuda, library = self._cuda, self._library
         if not cuda.has_graphs:
             raise DeviceError(f"{cuda.name} has no CUDA graphs; leave out graph=true, or use cuda_api=cuda-bindings.")
         self._in_flight = True
-        for slot in self._inputs:  # what lies in fresh memory may be no valid input
-            self._upload(slot)
+        for each in self._inputs:  # what lies in fresh memory may be no valid input
+            each.upload(cuda)
         self._execute_once()
         self.synchronize()
         if not self._loaded.capturable(cuda.stream):
@@ -126,17 +102,13 @@ class TensorRTSession(Session):
             thrown = str(error)
         raise self._library.failure(DeviceError, "execute_async_v3", thrown=thrown)
 
-    def _upload(self, slot: Slot) -> None:
-        if slot.size:
-            self._cuda.copy_to_device(slot.device, slot.host, slot.size)
-
     def _copy_inputs(self, feeds: Feeds) -> None:
         if self._in_flight:  # an earlier copy may still be reading the pinned memory
             self.synchronize()
         self._in_flight = True
-        for slot in self._inputs:
-            np.copyto(slot.view, feeds[slot.spec.name], casting="no")
-            self._upload(slot)
+        for each in self._inputs:
+            np.copyto(each.view, feeds[each.spec.name], casting="no")
+            each.upload(self._cuda)
 
     def enqueue(self) -> None:
         if self._launch is not None:
@@ -156,11 +128,10 @@ class TensorRTSession(Session):
     def copy_outputs(self) -> dict[str, Array]:
         if not self._ran:
             raise DeviceError("no outputs yet: call enqueue and synchronize before copy_outputs.")
-        for slot in self._outputs:
-            if slot.size:
-                self._cuda.copy_to_host(slot.host, slot.device, slot.size)
+        for each in self._outputs:
+            each.download(self._cuda)
         self.synchronize()
-        return {slot.spec.name: slot.view.copy() for slot in self._outputs}
+        return {each.spec.name: each.view.copy() for each in self._outputs}
 
     def device_event(self) -> DeviceEvent:
         return self._cuda.event()

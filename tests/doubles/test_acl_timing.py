@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.doubles import acl as double
-from tests.doubles.acl.timing import Holding
 from tests.doubles.acl_scene import images, session
+from tests.doubles.simulated.timing import Holding
 
 MS = 1_000_000
 

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from backends._cuda import Cuda, Vendor, open_cuda
-from backends._cuda.vendor import load_pycuda
+from backends._cuda import Cuda, open_cuda
 from tests.doubles.cuda import Config, Range, Virtual, World
+from tests.doubles.cuda.vendor import vendor
 
 APIS = ("cuda-bindings", "pycuda")
-VERSIONS = {"cuda-bindings": "13.0.3", "pycuda": "2026.1"}
 INVERT_MS = 5.0
-
-
-def vendor(world: World, installed: Sequence[str] = APIS) -> Vendor:
-    """Its modules, of which some are installed: both, or those that are named."""
-    return Vendor(
-        bindings=world.runtime,
-        pycuda=lambda: load_pycuda(lambda _: world.pycuda()),
-        installed=lambda: {name: VERSIONS[name] for name in installed},
-        driver_version=lambda: world.config.driver_version,
-    )
 
 
 def world_of(**settings: Any) -> World:

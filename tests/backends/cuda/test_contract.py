@@ -13,8 +13,9 @@ import pytest
 
 from backends._cuda import Cuda, DeviceMemory, PinnedMemory, open_cuda
 from backends.base import DeviceError
-from tests.backends.cuda.machines import APIS, INVERT_MS, VERSIONS, launch_invert, machine, vendor, world_of
+from tests.backends.cuda.machines import APIS, INVERT_MS, launch_invert, machine, world_of
 from tests.doubles.cuda import Fault, World
+from tests.doubles.cuda.vendor import VERSIONS, vendor
 
 SIZE = 1000
 

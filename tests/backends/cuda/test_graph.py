@@ -7,8 +7,9 @@ import pytest
 
 from backends._cuda import Cuda, open_cuda
 from backends.base import DeviceError
-from tests.backends.cuda.machines import INVERT_MS, launch_invert, machine, vendor, world_of
+from tests.backends.cuda.machines import INVERT_MS, launch_invert, machine, world_of
 from tests.doubles.cuda import Fault, World
+from tests.doubles.cuda.vendor import vendor
 
 SIZE = 64
 

@@ -13,8 +13,9 @@ from backends._cuda import APIS, DeviceFacts, device_facts, installed, open_cuda
 from backends._cuda.bindings import BindingsCuda
 from backends._cuda.vendor import load_bindings, load_pycuda
 from backends.base import BackendUnavailable, DeviceError
-from tests.backends.cuda.machines import vendor, world_of
+from tests.backends.cuda.machines import world_of
 from tests.doubles.cuda import Fault
+from tests.doubles.cuda.vendor import vendor
 
 BOTH = ("cuda-bindings", "pycuda")
 

@@ -60,10 +60,9 @@ class Simulated:
     """A machine on virtual time, and the backend that runs on it."""
 
     config: Config
-    timing: Any = None
 
     def __post_init__(self) -> None:
-        self.time = self.timing or Virtual()
+        self.time = Virtual()
         module = self.module = build(self.config, self.time)
         base = TensorRTRTXBackend if self.config.generation == "rtx" else TensorRTBackend
 

@@ -1,4 +1,4 @@
-"""The conformance kit on the double, in real time."""
+"""The conformance kit on the double, on the double's own clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from backends.conformance import check_backend
 from backends.conformance.case import tiny_case
 from tests.backends.tensorrt.machines import AMPERE, DEVICE, Simulated
 from tests.doubles.cuda import Config as Machine
-from tests.doubles.cuda import Timing
 from tests.doubles.tensorrt import Config
 
 #: What the backend declares and this version, or a file in fp32, has no way to.
@@ -25,9 +24,9 @@ REFUSED = {"8.6": {"precision int8"}, "10": {"precision int8"}, "11": {"precisio
 )
 def test_the_backend_passes_the_kit(tmp_path: Path, generation: Any, options: dict[str, OptionValue]) -> None:
     config = Config(generation=generation, base_ms=3.0, machine=Machine(**AMPERE))
-    here = Simulated(config, Timing())
+    here = Simulated(config)
     # The CPU's case, since ONNX Runtime computes what the double gives.
-    results = check_backend(here.backend, tiny_case(tmp_path, Device("cpu")), DEVICE, options)
+    results = check_backend(here.backend, tiny_case(tmp_path, Device("cpu")), DEVICE, options, clock=here.time.now)
     failed = {result.name: result.message for result in results if not result.passed}
     assert set(failed) <= REFUSED[generation], failed
     assert all(message.startswith(("ModelMismatch: ", "BackendUnavailable: ")) for message in failed.values())

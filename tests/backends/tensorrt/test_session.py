@@ -163,12 +163,16 @@ def test_the_caller_may_overwrite_its_arrays_at_once_and_copy_while_the_device_w
         assert np.allclose(session.copy_outputs()["y"], reference(model, feeds(2)), atol=1e-5)
 
 
-def test_a_session_may_be_closed_while_its_work_is_under_way(tmp_path: Path) -> None:
+def test_a_session_that_is_closed_while_its_work_is_under_way_waits_for_it(tmp_path: Path) -> None:
     with machine(base_ms=50.0) as here:
         session = here.open(tiny_model(tmp_path), graph=True)
         session.copy_inputs(feeds(1))
+        begin = here.time.now()
         session.enqueue()
+        assert here.time.now() - begin < 50e6, "the work is not under way any more"
         session.close()
+        assert here.time.now() - begin >= 50e6
+        assert here.world.leaks() == []
 
 
 def test_several_sessions_work_at_once_each_on_its_stream(tmp_path: Path) -> None:

@@ -12,20 +12,21 @@ from __future__ import annotations
 import atexit
 import os
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from tests.doubles.acl import calls as _calls
-from tests.doubles.acl.config import Config, Fault, read, write
-from tests.doubles.acl.journal import Entry, faults_found
-from tests.doubles.acl.journal import read as read_journal
+from tests.doubles.acl.config import Config, Fault, read
 from tests.doubles.acl.leaks import at_exit
 from tests.doubles.acl.machine import Machine
 from tests.doubles.acl.om_file import write_om
 from tests.doubles.acl.plugin import VARIABLE, install
 from tests.doubles.acl.surface import FUNCTIONS, bound
-from tests.doubles.acl.timing import Timing, Virtual
+from tests.doubles.simulated import described
+from tests.doubles.simulated.described import write
+from tests.doubles.simulated.journal import Entry, faults_found
+from tests.doubles.simulated.journal import read as read_journal
+from tests.doubles.simulated.timing import Timing, Virtual
 
 __all__ = [
     "VARIABLE",
@@ -78,10 +79,7 @@ def load() -> Any:
 
     What is still alive when the process ends is written to the journal. Raises RuntimeError without the variable.
     """
-    path = os.environ.get(VARIABLE)
-    if not path:
-        raise RuntimeError(f"{VARIABLE} names no file; tests.doubles.acl.install() says what to put there")
-    module = build(read(Path(path)))
+    module = build(read(described.of_process(VARIABLE, "acl")))
     module.state.journal.add("start")
     atexit.register(_at_exit, module.state)
     return module

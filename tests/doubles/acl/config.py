@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from tests.doubles.simulated import described, faults
+
 GIB = 2**30
 
 #: What a fault does. `code`: the call does nothing and returns `code`. `nan`: the execution succeeds, all its floating
@@ -15,37 +17,28 @@ GIB = 2**30
 EFFECTS = ("code", "nan", "hang", "exit", "sleep:")
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that goes wrong: the `nth` call (1 is the first; None: every) of `call` in a process.
+class Fault(faults.Fault, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that goes wrong.
 
     `call` is named as in the module, `rt.malloc` or `init`; with `chip`, only calls made for that chip are counted.
     """
 
-    call: str
-    nth: int | None = None
     code: int = 500000
     message: str = "the fault that was asked for"
     chip: int | None = None
     effect: str = "code"
 
+    effects = EFFECTS
+
     def __post_init__(self) -> None:
-        kind, _, seconds = self.effect.partition(":")
-        if kind == "sleep":
-            if not seconds or float(seconds) < 0:
-                raise ValueError(f"effect {self.effect!r}: write sleep:SECONDS, as sleep:0.5")
-        elif self.effect not in EFFECTS:
-            raise ValueError(f"effect {self.effect!r} is none of {', '.join(EFFECTS)}")
+        super().__post_init__()
         if self.effect == "nan" and self.call not in ("mdl.execute", "mdl.execute_async"):
             raise ValueError(f"effect 'nan' is for executions, not for {self.call}")
         if self.effect == "code" and self.code == 0:
             raise ValueError(f"the fault of {self.call} has code 0, which is success")
-        if self.nth is not None and self.nth < 1:
-            raise ValueError(f"the fault of {self.call} is for call {self.nth}; the first call is number 1")
 
-    @property
-    def seconds(self) -> float:
-        """How much longer the call takes."""
-        return float(self.effect.partition(":")[2]) if self.effect.startswith("sleep:") else 0.0
+    def concerns(self, device: int | None) -> bool:
+        return self.chip in (None, device)
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,13 +74,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def read(path: Path) -> Config:
     """The configuration in a JSON file. Raises ValueError naming the file and the field."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Config)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def write(path: Path, config: Config) -> Path:
-    """Write `config` as JSON."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
-    return path
+    return described.read(path, Config)

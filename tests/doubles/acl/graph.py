@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper, shape_inference
+from onnx import helper, shape_inference
 
 from tests.doubles.acl.om_file import FORMATS, Metadata, Tensor
+from tests.doubles.simulated.weights import round_weights, to_half
+
+#: Files whose description is kept, since the same ones are made again and again in tests.
+_KEPT = 8
+
+Pairs = tuple[tuple[str, Any], ...]
 
 
 def described(
@@ -24,14 +31,26 @@ def described(
     plain_names: bool,
 ) -> tuple[bytes, Metadata]:
     """The graph to compute with, and what the file says of it. Raises ValueError on shapes that do not fit."""
+    content = onnx_model if isinstance(onnx_model, bytes) else onnx.load(str(onnx_model)).SerializeToString()
+    given: list[Pairs] = [tuple((name, _hashable(value)) for name, value in each.items())
+                          for each in (shapes, dtypes, formats)]  # fmt: skip
+    return _described(content, batches, soc, precision, *given, plain_names)
+
+
+@lru_cache(_KEPT)
+def _described(
+    content: bytes, batches: tuple[int, ...], soc: str, precision: str,
+    shape_pairs: Pairs, dtype_pairs: Pairs, format_pairs: Pairs, plain_names: bool,
+) -> tuple[bytes, Metadata]:  # fmt: skip
+    shapes, dtypes, formats = dict(shape_pairs), dict(dtype_pairs), dict(format_pairs)
     if not batches or min(batches) < 1 or len(set(batches)) != len(batches):
         raise ValueError(f"batches {batches}: write one batch size, or the different gears of a dynamic batch")
-    model = onnx.load_model_from_string(onnx_model) if isinstance(onnx_model, bytes) else onnx.load(str(onnx_model))
+    model = onnx.load_model_from_string(content)
     unknown = sorted({*shapes, *dtypes, *formats} - {value.name for value in (*model.graph.input, *model.graph.output)})
     if unknown:
         raise ValueError(f"the graph has no input or output {unknown[0]!r}")
     if precision == "fp16":
-        _round_weights(model)
+        round_weights(model, to_half)
     dynamic = len(batches) > 1
     # At two small batches, where computing is quick: what follows the batch is the batch.
     at_one, at_two = (_fixed(model, batch, shapes) for batch in (1, 2))
@@ -72,13 +91,8 @@ def described(
     return model.SerializeToString(), metadata
 
 
-def _round_weights(model: Any) -> None:
-    for initializer in model.graph.initializer:
-        if initializer.data_type == onnx.TensorProto.FLOAT:
-            array = numpy_helper.to_array(initializer)
-            limit = np.finfo(np.float16).max
-            rounded = np.clip(array, -limit, limit).astype(np.float16).astype(np.float32)
-            initializer.CopyFrom(numpy_helper.from_array(rounded, initializer.name))
+def _hashable(value: Any) -> Any:
+    return value if isinstance(value, str) else tuple(value)
 
 
 def _fixed(model: Any, batch: int, shapes: Mapping[str, Sequence[int]]) -> Any:

@@ -28,7 +28,7 @@ def at_reset(machine: Machine, chip: int) -> None:
             machine.contexts.destroy(context, excused=False)
     blocks: list[Any] = [*machine.device.alive.values(), *machine.pinned.alive.values()]
     for block in blocks:
-        if block.chip == chip:
+        if block.device == chip:
             _lose(machine, block)
     for dataset in machine.models.datasets.alive:
         if any(buffer.chip == chip for buffer in dataset.buffers):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.doubles.acl.content import Data, Piece, join
 from tests.doubles.acl.errors import DRIVER_INTERNAL, RT_PARAM_INVALID, Breach
 from tests.doubles.acl.host_pointers import HostPointer, is_mapped
 from tests.doubles.acl.machine import Machine
 from tests.doubles.acl.memory import DeviceBlock, PinnedBlock, host_bytes, to_host
+from tests.doubles.simulated.content import Data, Piece, join
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Place:
     def pieces(self, length: int) -> list[Piece]:
         """What is there now."""
         if isinstance(self.block, DeviceBlock):
-            return self.block.content.slice(self.address - self.block.handle, length)
+            return self.block.content.slice(self.address - self.block.address, length)
         return [Piece(length, Data(host_bytes(self.address, length)))]
 
     def write(self, pieces: list[Piece]) -> None:
@@ -37,9 +37,9 @@ class Place:
         if not isinstance(self.block, DeviceBlock):
             to_host(self.address, join(pieces))
         elif len(pieces) == 1 and isinstance(pieces[0].source, Data):
-            self.block.content.write_bytes(self.address - self.block.handle, pieces[0].read())
+            self.block.content.write_bytes(self.address - self.block.address, pieces[0].read())
         else:
-            self.block.content.write(self.address - self.block.handle, pieces)
+            self.block.content.write(self.address - self.block.address, pieces)
 
 
 def locate(machine: Machine, address: int, length: int, role: str) -> Place:
@@ -47,7 +47,7 @@ def locate(machine: Machine, address: int, length: int, role: str) -> Place:
     for kind, blocks in (("device", machine.device), ("pinned", machine.pinned)):
         block = blocks.at(address)
         if block is not None:
-            available = block.handle + block.size - address
+            available = block.stop - address
             if length > available:
                 raise Breach(DRIVER_INTERNAL, "out-of-bounds", f"{role}: {length} bytes where {block} has {available}")
             return Place("device" if kind == "device" else "pinned", address, available, block)

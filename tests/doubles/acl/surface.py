@@ -6,13 +6,15 @@ import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Literal, NoReturn
 
-from tests.doubles.acl import faults
 from tests.doubles.acl.config import Fault
 from tests.doubles.acl.errors import SUCCESS, UNINITIALIZED, Breach, Refused
 from tests.doubles.acl.handles import AlreadyGone
 from tests.doubles.acl.machine import Call, Machine
+from tests.doubles.simulated import machine as simulated
+from tests.doubles.simulated.faults import strike
 
 #: Stands for the code in what a failed call returns.
 RET = object()
@@ -45,15 +47,13 @@ class Function:
 
 
 @dataclass(frozen=True)
-class Later:
-    """The call returns at `until`, and what `finish` then says; `finish` runs just before.
+class Later(simulated.Later):
+    """The same, and how it is waited for.
 
     `prepare` runs at once and without the machine's lock, for what may take long. `holding`: the wait lets no other
     threads of Python run.
     """
 
-    until: int
-    finish: Callable[[], Any]
     holding: bool = False
     prepare: Callable[[], Any] | None = None
 
@@ -80,52 +80,47 @@ def api(
 
 def bound(function: Function, machine: Machine) -> Callable[..., Any]:
     """The function as a client calls it."""
-    signature = inspect.signature(function.body)
-    parameters = list(signature.parameters.values())[1:]
-    required = sum(parameter.default is parameter.empty for parameter in parameters)
-    kinds = [
-        (parameter.name, str(parameter.annotation), _KINDS.get(str(parameter.annotation), object))
-        for parameter in parameters
-    ]
-    names_chip = bool(parameters) and parameters[0].name == "device_id"
+    required, kinds = _parameters(function.body)
+    names_chip = bool(kinds) and kinds[0][0] == "device_id"
 
     def call(*args: Any) -> Any:
         entered = machine.timing.now()
         with machine.lock:
             machine.call = Call(function.name, entered)
             machine.calls[function.name] += 1
-            if not required <= len(args) <= len(parameters):
-                machine.violation("arguments", f"{len(args)} arguments where {len(parameters)} belong")
+            if not required <= len(args) <= len(kinds):
+                machine.violation("arguments", f"{len(args)} arguments where {len(kinds)} belong")
                 raise TypeError(f"acl.{function.name} args parse failed!")
             for (name, described, kind), given in zip(kinds, args, strict=False):
                 if not isinstance(given, kind):
                     _refuse_kind(machine, function, name, described, given)
             fault = machine.faults.due(function.name, args[0] if names_chip else machine.chip)
             outcome = _under(fault, function, machine, args)
-        if fault is not None and fault.effect in ("hang", "exit"):
-            faults.hang() if fault.effect == "hang" else faults.die()
-        if fault is not None and fault.seconds and not function.name.startswith("mdl.execute"):
-            machine.timing.pause(fault.seconds)
+        strike(fault, machine.timing, slows=not function.name.startswith("mdl.execute"))
         if not isinstance(outcome, Later):
             return outcome
         if outcome.prepare is not None:
             outcome.prepare()
-        waiting = machine.holding if outcome.holding else machine.timing
-        waiting.approach(outcome.until)
-        with machine.lock:
-            machine.call = Call(function.name, entered)
-            result = outcome.finish()
-        waiting.reach(outcome.until)
-        return result
+        timing = machine.holding if outcome.holding else machine.timing
+        return machine.complete(Call(function.name, entered), outcome, timing)
 
     call.__name__ = call.__qualname__ = function.name.rpartition(".")[2]
-    call.__doc__ = inspect.getdoc(function.body)
+    call.__doc__ = function.body.__doc__
     return call
+
+
+@cache
+def _parameters(body: Callable[..., Any]) -> tuple[int, list[tuple[str, str, type]]]:
+    """How many arguments are needed; the name of each, its type in words, and its type. Slow, and always the same."""
+    parameters = list(inspect.signature(body).parameters.values())[1:]
+    required = sum(parameter.default is parameter.empty for parameter in parameters)
+    kinds = [(each.name, str(each.annotation), _KINDS.get(str(each.annotation), object)) for each in parameters]
+    return required, kinds
 
 
 def _under(fault: Fault | None, function: Function, machine: Machine, args: tuple[Any, ...]) -> Any:
     """Do the call under a fault, or none."""
-    if fault is not None and fault.effect in ("hang", "exit"):
+    if fault is not None and fault.ends:
         return None
     if fault is not None and fault.effect == "code":
         if function.releases:
@@ -156,7 +151,7 @@ def _attempt(function: Function, machine: Machine, args: tuple[Any, ...]) -> Any
 
 
 def _check_state(function: Function, machine: Machine) -> None:
-    machine.note_fork()
+    machine.note_fork(begun=machine.initialised)
     if function.needs == "nothing":
         return
     if machine.finalised:

@@ -7,13 +7,14 @@ those of CUDA's documentation. Each breach is a violation: kept, and written to 
 
 from __future__ import annotations
 
-from tests.doubles.acl.journal import Entry, faults_found
-from tests.doubles.acl.journal import read as read_journal
-from tests.doubles.acl.timing import Timing, Virtual
-from tests.doubles.cuda.config import Config, Fault, read, write
+from tests.doubles.cuda.config import Config, Fault, read
 from tests.doubles.cuda.errors import Breach, CudaFailure
 from tests.doubles.cuda.memory import Range
 from tests.doubles.cuda.world import World
+from tests.doubles.simulated.described import write
+from tests.doubles.simulated.journal import Entry, faults_found
+from tests.doubles.simulated.journal import read as read_journal
+from tests.doubles.simulated.timing import Timing, Virtual
 
 __all__ = [
     "Breach",

@@ -6,9 +6,10 @@ from typing import Any
 
 from tests.doubles.cuda.base import Machine
 from tests.doubles.cuda.errors import CAPTURE_UNSUPPORTED, INVALID_VALUE, MEMORY_ALLOCATION, Breach, CudaFailure
-from tests.doubles.cuda.memory import DeviceBlock, PinnedBlock, Range, array_at
+from tests.doubles.cuda.memory import Found, Range
 from tests.doubles.cuda.streams import using
 from tests.doubles.cuda.surface import call
+from tests.doubles.simulated.memory import B, array_at
 
 
 class Allocating(Machine):
@@ -28,13 +29,7 @@ class Allocating(Machine):
     @call("cudaFree", releases=True)
     def free(self, address: int) -> None:
         """Give device memory back; address 0 is none. Raises CudaFailure."""
-        self._not_in_capture()
-        if not address:
-            return
-        block = self.device_memory.to_free(address)
-        if block is not None:
-            self._at_rest(block)
-            self.device_memory.remove(block, self.call.excused)
+        self._free(self.device_memory, address)
 
     @call("cudaHostAlloc")
     def host_alloc(self, size: int) -> int:
@@ -47,13 +42,7 @@ class Allocating(Machine):
     @call("cudaFreeHost", releases=True)
     def host_free(self, address: int) -> None:
         """Give pinned memory back; address 0 is none. Raises CudaFailure."""
-        self._not_in_capture()
-        if not address:
-            return
-        block = self.pinned.to_free(address)
-        if block is not None:
-            self._at_rest(block)
-            self.pinned.remove(block, self.call.excused)
+        self._free(self.pinned, address)
 
     def host_array(self, address: int) -> Any:
         """The pinned allocation at `address` as numpy's uint8, which lives as long as the memory in the double."""
@@ -77,11 +66,16 @@ class Allocating(Machine):
         block = self.device_memory.holding(Range(address, len(data)))
         block.content.write_bytes(address - block.address, data)
 
-    def _at_rest(self, block: DeviceBlock | PinnedBlock) -> None:
-        """Record it where unfinished work uses memory that is freed."""
+    def _free(self, blocks: Found[B], address: int) -> None:
+        """Free a block; recorded where unfinished work uses it."""
+        self._not_in_capture()
+        block = blocks.to_free(address) if address else None
+        if block is None:
+            return
         met = using(self.all_streams(), touched=Range(block.address, block.size))
         if met is not None and not met[1].failed and not self.lost:
             self.violation("freed-in-flight", f"{block} is freed while {met[0].node.call} in {met[1]} uses it")
+        blocks.remove(block, self.call.excused)
 
     def _not_in_capture(self) -> None:
         """Raise Breach, and spoil the capture, where this thread may not do what could wait for the device."""

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections import Counter
 from typing import Any
 
-from tests.doubles.acl.journal import Entry, Journal
-from tests.doubles.acl.timing import Timing
 from tests.doubles.cuda.config import Config
 from tests.doubles.cuda.contexts import Context, Contexts
 from tests.doubles.cuda.errors import INVALID_HANDLE, STICKY, Breach, CudaFailure
 from tests.doubles.cuda.handles import Handles
-from tests.doubles.cuda.kernels import Results
 from tests.doubles.cuda.memory import DeviceMemory, PinnedMemory
 from tests.doubles.cuda.streams import Event, Graph, GraphExec, Stream
-from tests.doubles.cuda.surface import Call, Faults
+from tests.doubles.cuda.surface import CALLS, Call
+from tests.doubles.simulated import machine
+from tests.doubles.simulated.faults import Faults
+from tests.doubles.simulated.results import Results
+from tests.doubles.simulated.timing import Timing
 
 
-class Machine:
-    """`lock` is held by a call while it looks at or changes anything here, never while it waits."""
+class Machine(machine.Machine):
+    """What all of its calls work on."""
+
+    call: Call
 
     def __init__(self, config: Config | None = None, timing: Timing | None = None) -> None:
         self.config = config or Config()
-        self.timing = timing or Timing()
-        self.journal = Journal(self.config.journal)
-        self.lock = threading.RLock()
-        self.pid = os.getpid()
-        self.calls: Counter[str] = Counter()
+        super().__init__(self.config.journal, timing or Timing())
         self.call = Call("", 0)
-        self.faults = Faults(self.config.faults)
+        self.faults = Faults(self.config.faults, CALLS)
         #: the error after which nothing works any more; 0: none
         self.lost = 0
         self.contexts = Contexts(self.config.devices, self.violation)
@@ -47,25 +44,6 @@ class Machine:
         self.last_error = 0
         self._faces: dict[str, Any] = {}
         self._ended = False
-        self._forked = False
-
-    @property
-    def violations(self) -> list[Entry]:
-        """Rules that were broken."""
-        return self.journal.of("violation")
-
-    @property
-    def remarks(self) -> list[Entry]:
-        """What is allowed and yet worth a look."""
-        return self.journal.of("remark")
-
-    def violation(self, rule: str, text: str, call: str = "") -> None:
-        """Record that a rule was broken, by its short fixed name; in `call`, or in the call under way."""
-        self.journal.add("violation", rule=rule, call=call or self.call.name, text=text)
-
-    def remark(self, rule: str, text: str) -> None:
-        """Record what is allowed but worth a look."""
-        self.journal.add("remark", rule=rule, call=self.call.name, text=text)
 
     def lose(self, code: int) -> None:
         """After a sticky error every call says the same."""
@@ -74,10 +52,7 @@ class Machine:
 
     def check_process(self) -> None:
         """Raise Breach in a process that was forked off: CUDA does not work there."""
-        if os.getpid() != self.pid:
-            if not self._forked:
-                self._forked = True
-                self.violation("fork", f"process {os.getpid()} uses what process {self.pid} began")
+        if self.note_fork():
             raise CudaFailure(3)
 
     def stream(self, handle: int) -> Stream:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from tests.doubles.simulated import described, faults
+
 GIB = 2**30
 
 #: What a fault does. `code`: the call does nothing and fails with `code`. `later`: the call succeeds and the work that
@@ -17,38 +19,26 @@ EFFECTS = ("code", "later", "nan", "hang", "exit", "sleep:")
 ASYNCHRONOUS = ("launch", "cudaMemcpyAsync", "cudaGraphLaunch")
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that goes wrong: the `nth` call (1 is the first; None: every) of `call` in a process.
+class Fault(faults.Fault, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that goes wrong.
 
     Calls have their names in the CUDA runtime whichever module the client uses: `cudaMalloc` is pycuda's mem_alloc too.
     `launch` is a kernel of another library's.
     """
 
-    call: str
-    nth: int | None = None
     code: int = 999
     effect: str = "code"
 
+    effects = EFFECTS
+
     def __post_init__(self) -> None:
-        kind, _, seconds = self.effect.partition(":")
-        if kind == "sleep":
-            if not seconds or float(seconds) < 0:
-                raise ValueError(f"effect {self.effect!r}: write sleep:SECONDS, as sleep:0.5")
-        elif self.effect not in EFFECTS:
-            raise ValueError(f"effect {self.effect!r} is none of {', '.join(EFFECTS)}")
+        super().__post_init__()
         if self.effect == "nan" and self.call != "launch":
             raise ValueError(f"effect 'nan' is for launch, not for {self.call}")
         if self.effect == "later" and self.call not in ASYNCHRONOUS:
             raise ValueError(f"effect 'later' is for {', '.join(ASYNCHRONOUS)}, not for {self.call}")
         if self.effect in ("code", "later") and self.code == 0:
             raise ValueError(f"the fault of {self.call} has code 0, which is success")
-        if self.nth is not None and self.nth < 1:
-            raise ValueError(f"the fault of {self.call} is for call {self.nth}; the first call is number 1")
-
-    @property
-    def seconds(self) -> float:
-        """How much longer the call or the kernel takes."""
-        return float(self.effect.partition(":")[2]) if self.effect.startswith("sleep:") else 0.0
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,13 +64,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def read(path: Path) -> Config:
     """The configuration in a JSON file. Raises ValueError naming the file and the field."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Config)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def write(path: Path, config: Config) -> Path:
-    """Write `config` as JSON."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
-    return path
+    return described.read(path, Config)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.doubles.acl.content import Data, Piece, join
 from tests.doubles.cuda.allocating import Allocating
 from tests.doubles.cuda.errors import (
     CAPTURE_IMPLICIT,
@@ -17,10 +16,13 @@ from tests.doubles.cuda.errors import (
     Breach,
     CudaFailure,
 )
-from tests.doubles.cuda.kernels import Compute, Execution
-from tests.doubles.cuda.memory import DEVICE_SPACE, Range
+from tests.doubles.cuda.kernels import Compute, outputs
+from tests.doubles.cuda.memory import Range
 from tests.doubles.cuda.streams import Event, Needed, Node, Stream, Visible, Work, conflict, using
-from tests.doubles.cuda.surface import Later, call
+from tests.doubles.cuda.surface import call
+from tests.doubles.simulated.content import Data, Piece, join
+from tests.doubles.simulated.machine import Later
+from tests.doubles.simulated.memory import DEVICE_SPACE
 
 TO_DEVICE, TO_HOST, DEVICE_TO_DEVICE = 1, 2, 3
 _KINDS = {TO_DEVICE: "host to device", TO_HOST: "device to host", DEVICE_TO_DEVICE: "device to device"}
@@ -112,8 +114,7 @@ class Queueing(Allocating):
         def begin() -> Callable[[], Visible | None]:
             def execute() -> None:
                 inputs = [self._pieces(read) for read in reads]
-                outputs = Execution(self.results, compute, inputs, sizes).sources()
-                for written, piece in zip(writes, outputs, strict=True):
+                for written, piece in zip(writes, outputs(self.results, compute, inputs, sizes), strict=True):
                     self._fill(written, [piece])
 
             return execute

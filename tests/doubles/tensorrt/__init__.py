@@ -13,11 +13,12 @@ from __future__ import annotations
 import atexit
 import os
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from tests.doubles.cuda import Timing, World
-from tests.doubles.tensorrt.config import CALLS, GENERATIONS, Config, Fault, Generation, read, write
+from tests.doubles.simulated import described
+from tests.doubles.simulated.described import write
+from tests.doubles.tensorrt.config import CALLS, GENERATIONS, Config, Fault, Generation, read
 from tests.doubles.tensorrt.machine import Machine
 from tests.doubles.tensorrt.plan import Plan, packed, unpacked
 from tests.doubles.tensorrt.plugin import VARIABLE, install
@@ -53,15 +54,9 @@ def build(config: Config | None = None, timing: Timing | None = None, world: Wor
 
 def vendor(module: Any) -> Any:
     """CUDA's modules on the same machine, as the backend takes them."""
-    from backends._cuda import Vendor
+    from tests.doubles.cuda.vendor import vendor as of_world
 
-    config, world = module.state.config, module.state.world
-    versions = {"cuda-bindings": "13.5.0", "pycuda": "2026.1"}
-    return Vendor(
-        bindings=world.runtime, pycuda=world.pycuda,
-        installed=lambda: {name: versions[name] for name in config.cuda_modules},
-        driver_version=lambda: config.machine.driver_version,
-    )  # fmt: skip
+    return of_world(module.state.world, module.state.config.cuda_modules)
 
 
 @cache
@@ -70,10 +65,7 @@ def load() -> Any:
 
     What is still alive when the process ends is written to the journal. Raises RuntimeError without the variable.
     """
-    path = os.environ.get(VARIABLE)
-    if not path:
-        raise RuntimeError(f"{VARIABLE} names no file; tests.doubles.tensorrt.install() says what to put there")
-    module = build(read(Path(path)))
+    module = build(read(described.of_process(VARIABLE, "tensorrt")))
     world = module.state.world
     world.journal.add("start")
     atexit.register(lambda: world.end() if os.getpid() == world.pid else None)

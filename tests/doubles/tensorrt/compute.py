@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.doubles.tensorrt.model import to_half, to_tf32
+from tests.doubles.simulated.results import session_of
+from tests.doubles.simulated.weights import to_half, to_tf32
 from tests.doubles.tensorrt.plan import Plan
 
 NUMPY = {
@@ -21,7 +22,6 @@ class Numbers:
 
     def __init__(self, plan: Plan, graph: bytes) -> None:
         self._plan, self._graph = plan, graph
-        self._session: Any = None
         self._kernels: dict[Any, Kernel] = {}
 
     def kernel(self, shapes: Mapping[str, tuple[int, ...]]) -> Kernel:
@@ -31,13 +31,11 @@ class Numbers:
 
     def run(self, shapes: Mapping[str, tuple[int, ...]], inputs: Sequence[bytes]) -> list[bytes]:
         """Bytes of the outputs, in the plan's order."""
-        if self._session is None:
-            self._session = _session(self._graph)
         feeds = {}
         for tensor, data in zip(self._plan.inputs, inputs, strict=True):
             array = np.frombuffer(data, NUMPY[tensor.dtype]).reshape(shapes[tensor.name])
             feeds[tensor.name] = self._rounded(array.astype(tensor.graph_dtype))
-        results = self._session.run([tensor.name for tensor in self._plan.outputs], feeds)
+        results = session_of(self._graph).run([tensor.name for tensor in self._plan.outputs], feeds)
         with np.errstate(over="ignore", invalid="ignore"):
             return [
                 self._stored(array).astype(NUMPY[tensor.dtype]).tobytes()
@@ -65,12 +63,3 @@ class Kernel:
 
     def __call__(self, inputs: Sequence[bytes]) -> list[bytes]:
         return self._numbers.run(self._shapes, inputs)
-
-
-def _session(graph: bytes) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from tests.doubles.cuda import Config as Machine
+from tests.doubles.simulated import described, faults
 
 Generation = Literal["8.6", "10", "11", "rtx"]
 GENERATIONS: tuple[Generation, ...] = ("8.6", "10", "11", "rtx")
@@ -28,19 +29,18 @@ CALLS: dict[str, object] = {
 }  # fmt: skip
 
 
-class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that goes wrong: the `nth` call (1 is the first; None: every) of `call` in a process."""
+class Fault(faults.Fault, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that goes wrong; `call` is one of CALLS."""
 
-    call: str
-    nth: int | None = None
     message: str = "Error Code 2: Internal Error (the fault that was asked for)"
     effect: str = "value"
 
+    effects = EFFECTS
+
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.call not in CALLS:
             raise ValueError(f"no call {self.call!r} to fail; there are {', '.join(CALLS)}")
-        if self.effect not in EFFECTS:
-            raise ValueError(f"effect {self.effect!r} is none of {', '.join(EFFECTS)}")
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,13 +68,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def read(path: Path) -> Config:
     """The configuration in a JSON file. Raises ValueError naming the file and the field."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Config)
-    except (OSError, msgspec.DecodeError) as error:
-        raise ValueError(f"{path}: {error}") from error
-
-
-def write(path: Path, config: Config) -> Path:
-    """Write `config` as JSON."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(config)))
-    return path
+    return described.read(path, Config)

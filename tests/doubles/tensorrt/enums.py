@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import cache
 from typing import Any
 
 _WEAK = ("8.6", "10")
@@ -15,8 +16,9 @@ class BoundEnum(Enum):
         return int(self.value)
 
 
+@cache
 def enums(generation: str) -> dict[str, Any]:
-    """Every enumeration that clients use, by its name in the module."""
+    """Every enumeration that clients use, by its name in the module; made once, since making them is slow."""
     weak = generation in _WEAK
     flags = ["DEBUG", "GPU_FALLBACK", "REFIT", "DISABLE_TIMING_CACHE", "TF32", "VERSION_COMPATIBLE"]
     if weak:

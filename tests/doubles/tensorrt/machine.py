@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from tests.doubles.cuda import CudaFailure, World
-from tests.doubles.cuda.surface import die, hang
+from tests.doubles.simulated.faults import Faults, strike
 from tests.doubles.tensorrt.config import CALLS, Config
 from tests.doubles.tensorrt.enums import Severity
 
@@ -23,6 +23,7 @@ class Machine:
         self.config, self.world, self.enums = config, world, enums
         self.logger: Any = None
         self.calls: Counter[str] = Counter()
+        self.faults = Faults(config.faults, CALLS)
         #: arithmetic of each plan that was loaded
         self.numbers: dict[Any, Any] = {}
         self._alive: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -144,16 +145,12 @@ def call(name: str) -> Callable[[F], F]:
 def meet_fault(machine: Machine, name: str) -> tuple[bool, Any]:
     """Count the call; whether it fails, and with what value. Raises where the call raises."""
     machine.calls[name] += 1
-    for fault in machine.config.faults:
-        if fault.call != name or fault.nth not in (None, machine.calls[name]):
-            continue
-        if fault.effect == "hang":
-            hang()
-        if fault.effect == "exit":
-            die()
-        machine.error(fault.message)
-        value = RuntimeError if fault.effect == "raise" else CALLS[name]
-        if isinstance(value, type) and issubclass(value, Exception):
-            raise value("pybind11::init(): factory function returned nullptr" if value is TypeError else fault.message)
-        return True, value
-    return False, None
+    fault = machine.faults.due(name)
+    if fault is None:
+        return False, None
+    strike(fault, machine.world.timing)
+    machine.error(fault.message)
+    value = RuntimeError if fault.effect == "raise" else CALLS[name]
+    if isinstance(value, type) and issubclass(value, Exception):
+        raise value("pybind11::init(): factory function returned nullptr" if value is TypeError else fault.message)
+    return True, value

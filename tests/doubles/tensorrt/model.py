@@ -9,7 +9,10 @@ from typing import Any
 import msgspec
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper, shape_inference
+from onnx import TensorProto, helper, shape_inference
+
+from tests.doubles.simulated import weights
+from tests.doubles.simulated.weights import to_half, to_tf32
 
 #: Their outputs' sizes depend on values.
 _BY_DATA = frozenset({"NonZero", "Unique", "NonMaxSuppression"})
@@ -62,9 +65,9 @@ def load(path: str) -> Any:
 
 def tensors(model: Any, generation: str) -> tuple[list[Tensor], list[Tensor]]:
     """Inputs and outputs."""
-    weights = {initializer.name for initializer in model.graph.initializer}
+    constants = {initializer.name for initializer in model.graph.initializer}
     shapes = {node.input[1] for node in model.graph.node if node.op_type in _SHAPED and len(node.input) > 1}
-    inputs = [value for value in model.graph.input if value.name not in weights]
+    inputs = [value for value in model.graph.input if value.name not in constants]
     return (
         [_tensor(value, generation, value.name in shapes) for value in inputs],
         [_tensor(value, generation, False) for value in model.graph.output],
@@ -128,19 +131,4 @@ def _by_running(model: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
 
 def round_weights(model: Any, precision: str) -> None:
     """To fp16, or to the ten bits of mantissa that TF32 has."""
-    for initializer in model.graph.initializer:
-        if initializer.data_type != TensorProto.FLOAT:
-            continue
-        array = numpy_helper.to_array(initializer)
-        rounded = to_half(array) if precision == "fp16" else to_tf32(array)
-        initializer.CopyFrom(numpy_helper.from_array(rounded, initializer.name))
-
-
-def to_half(array: Any) -> Any:
-    limit = np.finfo(np.float16).max
-    return np.clip(array, -limit, limit).astype(np.float16).astype(np.float32)
-
-
-def to_tf32(array: Any) -> Any:
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    return ((bits + np.uint32(0x1000)) & np.uint32(0xFFFFE000)).view(np.float32)
+    weights.round_weights(model, to_half if precision == "fp16" else to_tf32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.doubles.acl.content import join
 from tests.doubles.acl.errors import FEATURE_NOT_SUPPORTED, RT_PARAM_INVALID, SUCCESS, Breach
 from tests.doubles.acl.machine import Machine
 from tests.doubles.acl.memory import DeviceBlock
@@ -10,6 +9,7 @@ from tests.doubles.acl.places import Place, check_writable, locate
 from tests.doubles.acl.queues import queue, resolve
 from tests.doubles.acl.streams import Access, Work
 from tests.doubles.acl.surface import Later, api
+from tests.doubles.simulated.content import join
 
 _HOST_TO_HOST, _DEFAULT_KIND = 0, 4
 _KINDS = {(True, True): 0, (True, False): 1, (False, True): 2, (False, False): 3}
@@ -89,7 +89,9 @@ def _ends(machine: Machine, destination: int, dest_max: int, source: int, count:
     for place in (origin, target):
         if isinstance(place.block, DeviceBlock):
             chip = machine.contexts.current.chip
-            machine.expect(place.block.chip == chip, "other-chip", f"{place.block} copied in a context of chip {chip}")
+            machine.expect(
+                place.block.device == chip, "other-chip", f"{place.block} copied in a context of chip {chip}"
+            )
     _check_kind(machine, kind, _KINDS[origin.on_host, target.on_host])
     return origin, target
 

@@ -12,7 +12,7 @@ from tests.doubles.acl.surface import RET, api
 def create_data_buffer(machine: Machine, address: int, size: int) -> int:
     _check_pointer(machine, address, size)
     block = machine.device.at(address)
-    chip = None if block is None else block.chip
+    chip = None if block is None else block.device
     return machine.models.buffers.add(lambda handle: DataBuffer(handle, address, size, chip)).handle
 
 
@@ -22,7 +22,7 @@ def update_data_buffer(machine: Machine, data_buffer: int, address: int, size: i
     _check_idle(machine, buffer, "changed")
     _check_pointer(machine, address, size)
     block = machine.device.at(address)
-    buffer.address, buffer.size, buffer.chip = address, size, None if block is None else block.chip
+    buffer.address, buffer.size, buffer.chip = address, size, None if block is None else block.device
     return SUCCESS
 
 

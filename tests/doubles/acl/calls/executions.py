@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from tests.doubles.acl.calls.descriptions import inputs
 from tests.doubles.acl.calls.models import check_context
-from tests.doubles.acl.content import Data, Fill, Piece
-from tests.doubles.acl.engine import Execution, Output
 from tests.doubles.acl.errors import (
     GE_BATCH_INVALID,
     GE_MODEL_ID_INVALID,
@@ -18,13 +16,14 @@ from tests.doubles.acl.errors import (
     Refused,
 )
 from tests.doubles.acl.machine import Machine
-from tests.doubles.acl.memory import FRESH
 from tests.doubles.acl.models import SHAPE_DATA, DataBuffer, Dataset, Model
 from tests.doubles.acl.om_file import Tensor
 from tests.doubles.acl.places import Place, locate
 from tests.doubles.acl.queues import queue, resolve
 from tests.doubles.acl.streams import Access, Stream, Work
 from tests.doubles.acl.surface import Later, api
+from tests.doubles.simulated.content import Data, Fill, Piece
+from tests.doubles.simulated.memory import FRESH
 
 #: An input that is at most so many bytes too short is accepted, and garbage is computed.
 _TOLERATED = 64
@@ -105,9 +104,9 @@ class _Plan:
         def finish() -> None:
             given = self.sources[: len(self.model.metadata.inputs)]
             inputs_now = [_padded(place, there, wanted) for place, there, wanted in given]
-            execution = Execution(self.model.engine, self.batch, inputs_now, self.poisoned)
-            for index, (place, size) in enumerate(zip(self.targets, sizes, strict=True)):
-                place.write([Piece(size, Output(execution, index))])
+            execution = self.model.engine.execution(self.batch, inputs_now, self.poisoned)
+            for place, output in zip(self.targets, execution.sources(sizes), strict=True):
+                place.write([output])
 
         return Work(self.call, start + self.duration_ns, (*reads, *writes), finish, self.tokens)
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.doubles.acl.content import join
 from tests.doubles.acl.machine import Machine
-from tests.doubles.acl.memory import FRESH, PinnedBlock, array_at
+from tests.doubles.acl.memory import PinnedBlock
 from tests.doubles.acl.places import locate
 from tests.doubles.acl.surface import api
+from tests.doubles.simulated.content import join
+from tests.doubles.simulated.memory import FRESH, array_at
 
 #: numpy's own numbers, which are not ACL's
 _TYPES = {np.dtype(letter).num: np.dtype(letter) for letter in "?bBhHiIlLqQefdFD"}
@@ -65,7 +66,7 @@ def ptr_to_numpy(machine: Machine, address: int, shape: tuple[int, ...], npy_typ
         machine.violation("device-pointer-on-host", f"ptr_to_numpy({address:#x}): the host cannot read a chip's memory")
         return np.full(size, FRESH, np.uint8).view(dtype).reshape(shape)
     if isinstance(place.block, PinnedBlock):
-        start = address - place.block.handle
+        start = address - place.block.address
         return place.block.buffer[start : start + size].view(dtype).reshape(shape)
     return array_at(address, size, place.block).view(dtype).reshape(shape)
 
