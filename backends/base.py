@@ -134,6 +134,8 @@ class OptionSpec:
     default: OptionValue
     help: str
     choices: tuple[str, ...] = ()
+    #: of text without `choices`: a regular expression that all of it must match, as its default does
+    pattern: str = ""
 
     def parse(self, text: str) -> OptionValue:
         """Turn the text of the command line into the type of the default. Raises ValueError."""
@@ -146,7 +148,9 @@ class OptionSpec:
                 raise ValueError(f"{self.key}={text!r}: write a whole number of 0 or more")
             return int(text)
         if self.choices and text not in self.choices:
-            raise ValueError(f"{self.key}={text!r}: write one of {', '.join(self.choices)}")
+            raise ValueError(f"{self.key}={text!r}: write one of {', '.join(filter(None, self.choices))}")
+        if self.pattern and not re.fullmatch(self.pattern, text):
+            raise ValueError(f"{self.key}={text!r}: write it in the form {self.default}")
         return text
 
 
@@ -283,7 +287,11 @@ class Session(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except BackendError:
+            if error is None:  # else that is what is told: closing what has failed often fails too
+                raise
 
 
 class Backend(ABC):

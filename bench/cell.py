@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TypeVar
 
 from msgspec.structs import replace
 
-from backends.base import Device, Precision, Scope, Session
+from backends.base import BackendError, Device, DeviceError, Precision, Scope, Session
 from bench.clock import PERF_CLOCK
 from bench.device_time import device_times
 from bench.measure import Progress, take_samples
@@ -73,7 +74,8 @@ def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progres
         artifact, build_s = _timed(lambda: subject.prepare(task.precision))
         phase("load")
         session, load_s = _timed(lambda: subject.open(artifact))
-        with session:
+        end = _Closing(session)
+        with end:
             phase("check")
             feeds = subject.fed(session)
             session.copy_inputs(feeds[0])
@@ -115,8 +117,29 @@ def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progres
                 record, accuracy=subject.judge(outputs, session.precision), pictures=subject.pictures(outputs)
             )
             placement = session.fallback or _elsewhere(subject.device, session.device)
+        if end.failure:
+            record = replace(record, session={**record.session, "after the measurement": end.failure})
         record = replace(record, device_times=by_device)
         return _judged(task, record, samples, watch, placement)
+
+
+class _Closing:
+    """Closes a session. What goes wrong only then is told, and costs no figures that were taken before."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.failure = ""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._session.close()
+        except BackendError as failed:
+            self.failure = str(failed)
 
 
 def _by_device(task: CellTask, subject: Subject, session: Session, phase: Callable[[str], None]) -> DeviceTimes | None:
@@ -125,7 +148,10 @@ def _by_device(task: CellTask, subject: Subject, session: Session, phase: Callab
     if task.scope is not Scope.COMPUTE or turns or not subject.backend.capabilities(subject.device).device_events:
         return None
     phase("device time")
-    return device_times(session, PERF_CLOCK)
+    try:
+        return device_times(session, PERF_CLOCK)
+    except DeviceError:  # no part of the measurement; what is broken shows in the check that follows
+        return None
 
 
 def _judged(task: CellTask, record: CellRecord, samples: Samples, watch: Watch, placement: str) -> CellRecord:

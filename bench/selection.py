@@ -84,13 +84,21 @@ def select(requests: Sequence[BackendRequest], what: Wanted) -> Selection:
     return Selection(variants, skipped)
 
 
-def check_compiled(compiled: str | None, variants: Sequence[Variant]) -> None:
+def takes_compiled(backend: str) -> bool:
+    """Whether a backend of that name looks at compiled files; of one that is not there that is not known."""
+    try:
+        return registry.load(backend).takes_compiled
+    except BackendUnavailable:
+        return True
+
+
+def check_compiled(compiled: str | None, backends: Sequence[str]) -> None:
     """Raise UsageError for compiled files that none of these would look at."""
-    if compiled is None or not variants or any(registry.load(each.backend).takes_compiled for each in variants):
+    if compiled is None or not backends or any(takes_compiled(name) for name in backends):
         return
     raise UsageError(
-        f"{compiled} was compiled for one vendor's runtime, and {', '.join(each.label() for each in variants)} would"
-        " not use it; add the backend that does, such as --backend acl, or leave it out."
+        f"{compiled} was compiled for one vendor's runtime, and {', '.join(dict.fromkeys(backends))} would not use it;"
+        " add the backend that does, such as --backend acl, or leave it out."
     )
 
 

@@ -10,13 +10,15 @@ import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reports.records import CellRecord, Run, RunRecord
+from reports.records import CellRecord, Run, RunRecord, WorkloadInfo
 
 #: Left in a session's description by the harness, not by the runtime.
 _NOT_OF_THE_RUNTIME = ("aftermath",)
 
 #: What a cell tells of its runtime: where, and the name of the fact.
 _Fact = tuple[object, str]
+#: name of the workload, and digests of the model, the inputs and the files that were compiled before
+_Variant = tuple[str, str, str, str]
 
 
 @dataclass(slots=True)
@@ -58,19 +60,23 @@ def machines(runs: Sequence[Run]) -> list[Machine]:
     return order
 
 
-def _variants(runs: Sequence[Run]) -> Mapping[tuple[str, str, str], int]:
-    """(workload, model, inputs) -> which variant of its workload that is: workloads share machines, models do not."""
-    found: dict[str, dict[tuple[str, str, str], int]] = {}
+def _variants(runs: Sequence[Run]) -> Mapping[_Variant, int]:
+    """Which variant of its workload each run has: workloads share machines, models do not."""
+    found: dict[str, dict[_Variant, int]] = {}
     for workload in (run.run.workload for run in runs):
         seen = found.setdefault(workload.name, {})
-        seen.setdefault((workload.name, workload.model_sha256, workload.inputs_sha256), len(seen))
+        seen.setdefault(_variant_of(workload), len(seen))
     return {key: number for seen in found.values() for key, number in seen.items()}
 
 
-def _conditions(run: Run, variants: Mapping[tuple[str, str, str], int]) -> tuple[object, ...]:
+def _variant_of(workload: WorkloadInfo) -> _Variant:
+    return workload.name, workload.model_sha256, workload.inputs_sha256, workload.compiled_sha256
+
+
+def _conditions(run: Run, variants: Mapping[_Variant, int]) -> tuple[object, ...]:
     head = run.run
     workload = head.workload
-    variant = variants[workload.name, workload.model_sha256, workload.inputs_sha256]
+    variant = variants[_variant_of(workload)]
     # Figures of others have no machine; those of different sources are told apart by their columns.
     provenances = tuple(sorted({cell.provenance for cell in run.cells})) if head.host is None else ()
     return *_host(head), tuple(sorted(head.packages.items())), variant, provenances

@@ -12,7 +12,11 @@ from backends.convert import ArtifactCache, ToolMissing, atc, om, read_graph
 
 #: What atc is told for a precision where the user does not say it; force_fp16 is its own default.
 _MODES: Mapping[Precision, str] = {Precision.FP16: "", Precision.FP32: "must_keep_origin_dtype"}
-_CONVERT = "python -m bench convert --to om --soc-version"
+
+
+def _convert(soc: str = "Ascend310", batch: int | None = None) -> str:
+    """The command that makes one."""
+    return f"python -m bench convert --to om --soc-version {soc}" + ("" if batch is None else f" --bs {batch}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,9 @@ def _in_folder(folder: Path, wish: Wish) -> Path:
     what = "with several batch sizes, one of them" if wish.gears is not None else "for batch size"
     name = "NAME_dyn1-4-8-16.om" if wish.gears is not None else f"NAME_bs{batch}.om"
     has = ", ".join(path.name for path in named) or "none at all"
-    raise ModelMismatch(f"{folder} has no .om {what} {batch} (it has {has}); make one and call it {name}: {_CONVERT}.")
+    raise ModelMismatch(
+        f"{folder} has no .om {what} {batch} (it has {has}); make one and call it {name}: {_convert(batch=batch)}."
+    )
 
 
 def _given(wish: Wish, path: Path) -> Artifact:
@@ -67,9 +73,15 @@ def _given(wish: Wish, path: Path) -> Artifact:
     if facts is None:
         _check_precision(wish, str(path), wish.mode)
         told = f"acl:precision_mode={wish.mode}" if wish.mode else "nobody: atc's default is assumed"
-        settings |= {"precision_mode": om.precision_words(wish.mode), "precision told by": told}
+        settings |= {
+            "soc_version": "not told", "precision_mode": om.precision_words(wish.mode), "precision told by": told,
+        }  # fmt: skip
         return Artifact(wish.model, wish.precision, path, _sha256(path), settings)
     _check_facts(wish, path, facts)
+    if wish.model.onnx is not None and read_graph(wish.model.onnx).sha256 != facts.onnx_sha256:
+        settings["made from"] = (
+            "another .onnx than this run's: other weights (--weights), or another way of exporting it"
+        )
     settings |= {
         "soc_version": facts.soc_version, "precision_mode": facts.precision,
         "precision told by": f"{path.name}.json, which bench convert wrote",
@@ -79,11 +91,13 @@ def _given(wish: Wish, path: Path) -> Artifact:
 
 def _check_precision(wish: Wish, what: str, mode: str) -> None:
     """That the file computes in what was asked for, when it was made with that --precision_mode."""
-    if om.arithmetic(mode) not in (None, wish.precision):
+    # Where atc chose for every operator, most of the work is in fp16.
+    computes = om.arithmetic(mode) or Precision.FP16
+    if computes is not wish.precision:
         raise ModelMismatch(
             f"{what} computes in {om.precision_words(mode)}, not in {wish.precision}; ask for --precision"
-            f" {om.arithmetic(mode)}, convert it with another --precision-mode, or, where it was made by other hands,"
-            " say how: --backend acl:precision_mode=MODE."
+            f" {computes}, convert it with --precision-mode must_keep_origin_dtype (fp32) or without (fp16), or, where"
+            " it was made by other hands, say how: --backend acl:precision_mode=MODE."
         )
 
 
@@ -95,13 +109,19 @@ def _check_facts(wish: Wish, path: Path, facts: om.OmFacts) -> None:
     soc = wish.soc()
     if soc and facts.soc_version != soc:
         raise ModelMismatch(
-            f"{path} was made for {facts.soc_version}, the chip here is {soc}; convert it again: {_CONVERT} {soc}"
+            f"{path} was made for {facts.soc_version}, the chip here is {soc}; convert it again: {_convert(soc)}."
         )
 
 
 def _built(wish: Wish) -> Artifact:
     """By atc, or as it built it before."""
     model = wish.model
+    if wish.gears is not None and model.batch not in wish.gears:
+        listed = "-".join(map(str, sorted({*wish.gears, model.batch})))
+        raise ModelMismatch(
+            f"a dynamic .om for the batch sizes {', '.join(map(str, wish.gears))} does not take {model.batch}; name it"
+            f" too: --backend acl:batch=dynamic,gears={listed}."
+        )
     onnx = require_onnx(model, "acl")
     try:
         tool = atc.locate()

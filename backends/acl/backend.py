@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import ModuleType
 
@@ -15,7 +14,6 @@ from backends.base import (
     Artifact,
     Availability,
     Backend,
-    BackendUnavailable,
     Capabilities,
     Device,
     Model,
@@ -24,8 +22,9 @@ from backends.base import (
     Precision,
     Session,
 )
+from backends.convert import om
 
-_GEARS = re.compile(r"[1-9]\d*(-[1-9]\d*)+")
+_GEARS = r"[1-9]\d*(-[1-9]\d*)+"
 
 
 class AclBackend(Backend):
@@ -39,9 +38,10 @@ class AclBackend(Backend):
                    ("async", "sync")),
         OptionSpec("batch", "static", "one .om a batch size, or dynamic: one .om with several (gears)",
                    ("static", "dynamic")),
-        OptionSpec("gears", "1-4-8-16", "batch sizes of a dynamic .om that is built here"),
+        OptionSpec("gears", "1-4-8-16", "batch sizes of a dynamic .om that is built here", pattern=_GEARS),
         OptionSpec("soc", "", "the chip's exact name for atc, such as Ascend310; default: as npu-smi tells"),
-        OptionSpec("precision_mode", "", "atc's --precision_mode: for what is built, and of an .om that does not tell"),
+        OptionSpec("precision_mode", "", "atc's --precision_mode: for what is built, and of an .om that does not tell",
+                   ("", *om.PRECISION_MODES)),
     )  # fmt: skip
 
     def _library(self) -> ModuleType:
@@ -88,7 +88,4 @@ class AclBackend(Backend):
     def _gears(self, options: Mapping[str, OptionValue]) -> tuple[int, ...] | None:
         if options["batch"] != "dynamic":
             return None
-        text = str(options["gears"])
-        if not _GEARS.fullmatch(text):
-            raise BackendUnavailable(f"acl:gears={text} is no list of batch sizes; write them as 1-4-8-16.")
-        return tuple(int(size) for size in text.split("-"))
+        return tuple(int(size) for size in str(options["gears"]).split("-"))

@@ -18,6 +18,7 @@ _MEMORY = "other processes may hold memory (npu-smi info shows it); measure smal
 _FOREIGN = (
     "it may be for another chip or a newer CANN; convert it again with --soc-version as npu-smi info names the chip"
 )
+_DAMAGED = f"it may be damaged: compare its SHA-256 with the original's; or {_FOREIGN}"
 _REPORT = "report this with the output of: python -m bench backends --verbose"
 _CHIP = "see the chip's log in $HOME/ascend/log/, and restart the chip or the host if it happens again"
 
@@ -57,7 +58,7 @@ _KNOWN: Mapping[int, tuple[str, str]] = {
     507033: ("the device does not start", _DRIVER),
     507046: ("waiting for the stream took too long", _CHIP),
     507899: ("internal error of the driver", _DRIVER),
-    545001: ("the model could not be loaded", _FOREIGN),
+    545001: ("the model could not be loaded", _DAMAGED),
 }
 
 

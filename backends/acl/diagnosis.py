@@ -24,7 +24,17 @@ USED = (
     "create_data_buffer", "destroy_data_buffer", "mdl.execute", "mdl.execute_async", "mdl.set_dynamic_batch_size",
 )  # fmt: skip
 #: Used where they are there.
-OPTIONAL = ("get_recent_err_msg", "get_version", "get_soc_name", "mdl.get_dynamic_batch", "rt.get_mem_info")
+OPTIONAL = (
+    "get_recent_err_msg",
+    "get_version",
+    "get_soc_name",
+    "mdl.get_dynamic_batch",
+    "rt.get_mem_info",
+    "rt.create_event_with_flag",
+    "rt.record_event",
+    "rt.event_elapsed_time",
+    "rt.destroy_event",
+)
 _VARIABLES = (
     "ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME", "ASCEND_OPP_PATH", "ASCEND_AICPU_PATH", "ASCEND_VISIBLE_DEVICES",
     "ASCEND_RT_VISIBLE_DEVICES", "ASCEND_GLOBAL_LOG_LEVEL", "ASCEND_SLOG_PRINT_TO_STDOUT", "LD_LIBRARY_PATH",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 
 from backends.acl.library import Library
+from backends.acl.releases import Releases
 from backends.base import DeviceEvent
 
 #: ACL_EVENT_TIME_LINE: the event carries a time stamp.
@@ -13,9 +13,17 @@ _TIME_LINE = 8
 
 
 class AclEvent(DeviceEvent):
-    """Made in the current context, destroyed by `stack`; `enter` makes the context the calling thread's."""
+    """Made in the current context, destroyed with `stack`; `enter` makes the context the calling thread's."""
 
-    def __init__(self, library: Library, stream: int, stack: ExitStack, enter: Callable[[], None]) -> None:
+    @staticmethod
+    def there(library: Library) -> bool:
+        """Whether this pyACL has what it takes."""
+        makes = library.has("rt.create_event_with_flag") or library.has("rt.create_event")
+        return makes and all(
+            library.has(name) for name in ("rt.record_event", "rt.event_elapsed_time", "rt.destroy_event")
+        )
+
+    def __init__(self, library: Library, stream: int, stack: Releases, enter: Callable[[], None]) -> None:
         """Raises DeviceError."""
         self._library, self._stream, self._enter = library, stream, enter
         if library.has("rt.create_event_with_flag"):

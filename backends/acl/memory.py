@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 
 from backends.acl.library import Library
+from backends.acl.releases import Releases
 from backends.acl.tensors import Port
 from backends.base import Array, TensorSpec
 
@@ -35,7 +35,7 @@ class Buffers:
     What it holds is released by `stack`, in reverse: the dataset, its data buffers, their memory.
     """
 
-    def __init__(self, library: Library, ports: Sequence[Port], stack: ExitStack) -> None:
+    def __init__(self, library: Library, ports: Sequence[Port], stack: Releases) -> None:
         """Raises DeviceError; what was made before it is the stack's."""
         self._library = library
         self.buffers: list[Buffer] = []
@@ -59,12 +59,12 @@ class Buffers:
         self._library.do("rt.memcpy", buffer.host, buffer.size, buffer.device, buffer.view.nbytes, _TO_HOST)
         return buffer.view.copy()
 
-    def _device_memory(self, size: int, stack: ExitStack) -> int:
+    def _device_memory(self, size: int, stack: Releases) -> int:
         address: int = self._library.get("rt.malloc", size, _HUGE_FIRST)
         stack.callback(self._library.do, "rt.free", address)
         return address
 
-    def _with_host_memory(self, port: Port, spec: TensorSpec, device: int, stack: ExitStack) -> Buffer:
+    def _with_host_memory(self, port: Port, spec: TensorSpec, device: int, stack: Releases) -> Buffer:
         host: int = self._library.get("rt.malloc_host", port.size)
         stack.callback(self._library.do, "rt.free_host", host)
         # An address of this process: numpy reads and writes it in place, with any version of pyACL's helpers.
@@ -73,7 +73,7 @@ class Buffers:
         view: Array = np.frombuffer(memoryview(memory), spec.dtype, count).reshape(spec.shape)
         return Buffer(spec, device, port.size, host, view)
 
-    def _entry(self, address: int, size: int, stack: ExitStack) -> int:
+    def _entry(self, address: int, size: int, stack: Releases) -> int:
         entry = self._library.handle("create_data_buffer", address, size)
         stack.callback(self._library.do, "destroy_data_buffer", entry)
         return entry

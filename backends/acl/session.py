@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 from backends.acl.events import AclEvent
 from backends.acl.library import Library
 from backends.acl.memory import Buffers
+from backends.acl.releases import Releases
 from backends.acl.runtime import Runtime
 from backends.acl.tensors import GEAR_INPUT, Layout, layout_of, specs
 from backends.base import Array, Artifact, Device, DeviceError, DeviceEvent, Feeds, Model, ModelMismatch, Session
@@ -30,7 +30,8 @@ class AclSession(Session):
         assert path is not None
         self.precision = artifact.precision
         self._ran = self._in_flight = False
-        with ExitStack() as stack:
+        stack = self._releases = Releases()
+        try:
             runtime.acquire(device.index)
             stack.callback(runtime.release, device.index)
             self._context = runtime.create_context(device.index)
@@ -50,9 +51,9 @@ class AclSession(Session):
                 self._set_gear(artifact.model.batch)
             self.device = Device(device.kind, library.get("rt.get_device"))
             self._bind(blocking)
-            # Released before the stream that they lie on.
-            self._events = stack.enter_context(ExitStack())
-            self._resources = stack.pop_all()
+        except BaseException:
+            stack.run()  # what is told is the first error
+            raise
 
     def _described(self, model: Model, path: Path, dynamic: bool) -> Layout:
         library = self._library
@@ -123,10 +124,10 @@ class AclSession(Session):
         return {spec.name: copied[spec.name] for spec in self.outputs}
 
     def device_event(self) -> DeviceEvent | None:
-        if self._blocking:  # execute takes no stream
+        if self._blocking or not AclEvent.there(self._library):  # execute takes no stream
             return None
         self._enter(self._context)
-        return AclEvent(self._library, self._stream, self._events, lambda: self._enter(self._context))
+        return AclEvent(self._library, self._stream, self._releases, lambda: self._enter(self._context))
 
     def describe(self) -> dict[str, str]:
         gears = "-".join(map(str, self._layout.gears))
@@ -147,10 +148,14 @@ class AclSession(Session):
         return ".".join(map(str, answer[:3])) if isinstance(answer, tuple) and answer[-1] == 0 else "unknown"
 
     def _close(self) -> None:
-        with self._resources:
+        try:
             self._enter(self._context)
             if self._in_flight:
                 # What failed while it ran was told then, or nobody asked; what is released must be at rest.
                 self._wait(self._stream)
-        for held in (self._inputs, self._outputs):  # their memory is gone
-            held.buffers.clear()
+        finally:
+            failed = self._releases.run()
+            for held in (self._inputs, self._outputs):  # their memory is gone
+                held.buffers.clear()
+        if failed is not None:
+            raise failed

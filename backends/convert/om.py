@@ -45,11 +45,16 @@ _STATIC = re.compile(r".*_bs([1-9]\d*)(?:_(?!.*dyn\d).*)?")
 _DYNAMIC = re.compile(r".*_dyn([1-9]\d*(?:-[1-9]\d*)+)(?:_.*)?")
 _LONGEST_LIST = 120
 
+#: What atc's --precision_mode may be. In all but the first two it chooses for every operator; force_fp32, too, lets
+#: matrix operators take fp16 (CANN's documentation: cube_fp16in_fp32out).
+PRECISION_MODES = (
+    "force_fp16", "must_keep_origin_dtype", "force_fp32", "cube_fp16in_fp32out", "allow_fp32_to_fp16",
+    "allow_mix_precision", "allow_mix_precision_fp16", "allow_mix_precision_bf16",
+)  # fmt: skip
 #: What atc computes a float32 graph in, by its --precision_mode; "" is its default.
 _MODES: Mapping[str, tuple[str, Precision]] = {
     "": ("fp16 (force_fp16, atc's default)", Precision.FP16),
     "force_fp16": ("fp16 (force_fp16)", Precision.FP16),
-    "force_fp32": ("fp32 (force_fp32)", Precision.FP32),
     "must_keep_origin_dtype": ("fp32 (must_keep_origin_dtype)", Precision.FP32),
 }
 

@@ -25,8 +25,8 @@ _INSTALL = (
     " LD_LIBRARY_PATH."
 )
 _NO_FP16 = (
-    "this trtexec has no --fp16 (TensorRT 11 removed it, precision is in the .onnx there); convert with TensorRT 10 or"
-    " older, or build fp32."
+    "this trtexec has no --fp16 (TensorRT 11 removed it, precision is in the .onnx there); use TensorRT 10 or older, or"
+    " let the backend convert the .onnx and build it: python -m bench --backend tensorrt --precision fp16."
 )
 _HELP_LIMIT_S = 60.0
 _OPTION = re.compile(r"--[A-Za-z][A-Za-z0-9]*")

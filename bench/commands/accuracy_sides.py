@@ -14,6 +14,7 @@ from bench.commands.translate import InputOptions, TranslateOptions, tell_paddin
 from bench.errors import UsageError
 from bench.phases import PhaseLimits
 from bench.progress import WorkDisplay
+from bench.selection import check_compiled
 from bench.translation.inputs import InputPlan
 from bench.translation.parent import TranslationRequest, check_usable, run_translation
 
@@ -84,5 +85,6 @@ def _request(options: SidesOptions, role: str, side: str, plan: InputPlan, folde
         request = settings.request(side, plan, folder)
     except UsageError as error:
         raise UsageError(f"--{role} {side}: no such folder, and no backend either: {error}") from None
+    check_compiled(request.compiled, [request.backend.name])
     check_usable(request)
     return request

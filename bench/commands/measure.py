@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from bench.commands.options import RunOptions
 from bench.commands.report import report_of_run
 from bench.commands.runs import read_run
+from bench.compiled import digest
 from bench.errors import ExitCode, UsageError
 from bench.locks import hold
 from bench.placement import lock_names
@@ -42,7 +45,7 @@ def choose(options: RunOptions) -> Selection:
     known = sorted({name for variant in selection.variants for name in (variant.backend, variant.label())})
     if selection.variants and options.baseline is not None and options.baseline not in known:
         raise UsageError(f"--baseline {options.baseline}: this run measures {', '.join(known)}; name one of these.")
-    check_compiled(options.workload.compiled, selection.variants)
+    check_compiled(options.workload.compiled, [variant.backend for variant in selection.variants])
     return selection
 
 
@@ -52,6 +55,8 @@ def planned(options: RunOptions, selection: Selection, display: RunDisplay) -> I
     take_charge()
     with hold(lock_names(selection.variants), options.lock_timeout_s, display.note):
         materials = prepare(options.workload, options.batches, options.cache, options.phase_limits, display.preparing)
+        info = replace(materials.info, compiled_sha256=digest(options.workload.compiled))
+        materials = replace(materials, info=info)
         for note in materials.info.notes:
             display.note(f"note: {note}")
         cells = make_cells(

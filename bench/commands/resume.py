@@ -193,6 +193,7 @@ def _check_plan(path: Path, run: Run, plan: Plan) -> None:
     for what, was, now in (
         ("model", run.run.workload.model_sha256, info.model_sha256),
         ("inputs", run.run.workload.inputs_sha256, info.inputs_sha256),
+        ("compiled files", run.run.workload.compiled_sha256, info.compiled_sha256),
     ):
         if was != now:
             raise UsageError(f"{path} cannot be resumed: its {what} changed since it began; start a new run.")

@@ -17,7 +17,7 @@ from bench.commands.options import cache_folder, existing_compiled
 from bench.errors import ExitCode, UsageError
 from bench.phases import PhaseLimits
 from bench.progress import WorkDisplay
-from bench.selection import BackendRequest
+from bench.selection import BackendRequest, check_compiled, takes_compiled
 from bench.translation.inputs import InputPlan, plan_data, plan_pairs
 from bench.translation.parent import TranslationRequest, run_translation, verdict
 from datasets.celeba import DEFAULT_ATTRIBUTES
@@ -120,6 +120,8 @@ def translate(options: TranslateOptions) -> int:
     plan = options.inputs.plan()
     tell_padding(plan)
     requests = [options.request(name, plan, options.out) for name in options.backends]
+    check_compiled(options.compiled, [request.backend.name for request in requests])
+    requests = [each if takes_compiled(each.backend.name) else replace(each, compiled=None) for each in requests]
     if len(requests) > 1:
         labels = [variant_label(request.backend.name, request.backend.options) for request in requests]
         if len(set(labels)) < len(labels):

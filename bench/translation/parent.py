@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from backends.base import Device, Precision, Scope
+from bench.compiled import digest
 from bench.errors import ExitCode, UsageError
 from bench.locks import hold
 from bench.messages import Advanced, Event, Phase, Translated, TranslateTask
@@ -15,10 +16,9 @@ from bench.placement import lock_names
 from bench.plan import Variant, WorkloadSpec
 from bench.process import run_worker, take_charge
 from bench.runner import prepare
-from bench.selection import BackendRequest, Wanted, check_compiled, select
+from bench.selection import BackendRequest, Wanted, select
 from bench.translation.folder import TranslationFolder, claim
 from bench.translation.inputs import InputPlan
-from bench.workloads.base import key_of, sha256_of_file
 from datasets.tensors import TensorFormat
 from reports.translation import SCHEMA, TranslationRecord, TranslationSource
 
@@ -122,7 +122,6 @@ def _variant(request: TranslationRequest) -> Variant:
     selection = select([request.backend], wanted)
     if not selection.variants:
         raise UsageError(f"{request.backend.name} is not usable here: {selection.skipped[0].reason}")
-    check_compiled(request.compiled, selection.variants)
     return selection.variants[0]
 
 
@@ -139,14 +138,5 @@ def _source(request: TranslationRequest, variant: Variant, model_sha256: str) ->
         attributes=request.inputs.attributes,
         output_format=request.output_format,
         picture_format=request.picture_format,
-        compiled_sha256=_content(Path(request.compiled)) if request.compiled else "",
+        compiled_sha256=digest(request.compiled),
     )
-
-
-def _content(compiled: Path) -> str:
-    """Digest of a compiled file, or of every file in a folder of such. Raises UsageError."""
-    try:
-        files = sorted(path for path in compiled.iterdir() if path.is_file()) if compiled.is_dir() else [compiled]
-        return key_of(*((path.name, sha256_of_file(path)) for path in files))
-    except OSError as error:
-        raise UsageError(f"--compiled {error.filename}: {error.strerror}; check its permissions.") from None

@@ -23,6 +23,8 @@ class WorkloadInfo(msgspec.Struct, frozen=True, kw_only=True):
     sample_reference: bytes | None = None
     #: what is asked for in each sample, in a word or two
     sample_captions: list[str] = []
+    #: of files that were compiled before, for one vendor's runtime; empty where none were given
+    compiled_sha256: str = ""
     #: arithmetic of one image, multiplications and additions counted singly; null where it is not known
     flop_per_image: float | None = None
 

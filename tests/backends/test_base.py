@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backends.base import Device, ModelMismatch, OptionSpec, Precision, Scope, SessionClosed, check_feeds
+from backends.base import Device, DeviceError, ModelMismatch, OptionSpec, Precision, Scope, SessionClosed, check_feeds
 from backends.conformance import ConformanceError, check_closes, check_inputs_matter, check_refuses
 from reports import records
 from tests.doubles.virtual import SPEC, VirtualClock, VirtualSession, feeds
@@ -56,6 +56,18 @@ def test_session_closes_after_an_error() -> None:
         raise RuntimeError("boom")
     with pytest.raises(SessionClosed):
         session.synchronize()
+
+
+class _BadEnd(VirtualSession):
+    def _close(self) -> None:
+        raise DeviceError("the chip is gone; look for it.")
+
+
+def test_an_error_while_closing_does_not_hide_the_one_before_it() -> None:
+    with pytest.raises(RuntimeError, match="boom"), _BadEnd(VirtualClock()):
+        raise RuntimeError("boom")
+    with pytest.raises(DeviceError, match="the chip is gone"), _BadEnd(VirtualClock()):
+        pass
 
 
 def test_kit_accepts_a_good_session_and_names_stale_outputs() -> None:

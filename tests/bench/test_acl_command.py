@@ -160,6 +160,23 @@ def test_the_diagnosis_opens_the_chip_in_a_process_of_its_own(machine: Machine) 
         assert words in out
 
 
+def test_a_run_does_not_go_on_with_other_compiled_files(machine: Machine) -> None:
+    om = machine.folder / "tiny_bs1.om"
+    acl.write_om(om, Path(machine.bench.model), [1])
+    assert machine.run("--compiled", om.name, "--bs", "1").run.workload.compiled_sha256
+    acl.write_om(om, Path(machine.bench.model), [4])
+    one_line(machine.bench("--resume", "o", code=2).stderr, "its compiled files changed since it began")
+
+
+def test_what_fails_after_the_samples_costs_no_figures(machine: Machine) -> None:
+    machine.describe(
+        faults=(acl.Fault(call="rt.event_elapsed_time", code=207000), acl.Fault(call="rt.reset_device", code=507899))
+    )
+    cell = by_batch(machine.run("--bs", "1"))[1]
+    assert (cell.status, cell.device_times) == ("ok", None)
+    assert "acl.rt.reset_device failed with 507899" in cell.session["after the measurement"]
+
+
 def test_compiled_files_that_no_backend_would_use_are_refused(bench: Bench) -> None:
     acl.write_om(bench.folder / "tiny_bs1.om", Path(bench.model), [1])
     for command in (("--backend", "ort", "--bs", "1"), ("translate", "--backend", "ort", "--bs", "8", "--out", "t")):

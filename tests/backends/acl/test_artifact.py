@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from backends.base import BackendError, BackendUnavailable, Model, ModelMismatch, Precision, TensorSpec
+from backends.acl import AclBackend
+from backends.base import BackendError, Model, ModelMismatch, Precision, TensorSpec
 from backends.convert import ArtifactCache, atc, read_graph
+from backends.registry import parse_options
 from tests.backends.acl.machines import FLOAT, compiled, machine, tiny_model
 from tests.doubles import atc as fake_atc
 from tests.doubles.acl import write_om
@@ -170,14 +172,49 @@ def test_with_atc_it_is_built_once_and_its_precision_recorded(tmp_path: Path, mo
     assert same.hit
 
 
-def test_gears_are_read_from_the_option(tmp_path: Path) -> None:
-    with machine() as here, pytest.raises(BackendUnavailable, match="acl:gears=1,4 is no list of batch sizes"):
-        here.prepare(tiny_model(tmp_path, 4), batch="dynamic", gears="1,4")
+def test_values_that_are_none_are_refused_before_anything_is_opened() -> None:
+    backend = AclBackend()
+    with pytest.raises(ValueError, match=r"gears='1,4': write it in the form 1-4-8-16"):
+        parse_options(backend, {"gears": "1,4"})
+    with pytest.raises(ValueError, match=r"precision_mode='force_fp23': write one of force_fp16, must_keep_origin"):
+        parse_options(backend, {"precision_mode": "force_fp23"})
+    assert parse_options(backend, {"gears": "2-6"})["gears"] == "2-6"
+
+
+def test_a_batch_size_that_is_no_gear_is_refused_before_atc_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(fake_atc.install(tmp_path / "cann")), prepend=":")
+    text = refused(tiny_model(tmp_path, 2), batch="dynamic", gears="1-4", soc="Ascend310")
+    assert "does not take 2" in text
+    assert text.endswith("--backend acl:batch=dynamic,gears=1-2-4.")
+
+
+def test_what_atc_chose_operator_by_operator_is_never_fp32(tmp_path: Path) -> None:
+    model = given(tmp_path, "tiny_bs4.om")
+    for mode in ("allow_mix_precision", "force_fp32"):
+        assert f"mixed ({mode}), not in fp32; ask for --precision fp16" in refused(
+            model, Precision.FP32, precision_mode=mode
+        )
+        with machine() as here, here.open(model, precision=Precision.FP16, precision_mode=mode) as session:
+            assert session.precision is Precision.FP16
+            assert session.describe()["precision_mode"] == f"mixed ({mode})"
+
+
+def test_an_om_of_other_weights_is_said(tmp_path: Path) -> None:
+    model = given(tmp_path, "tiny_bs4.om")
+    assert model.compiled is not None
+    assert model.onnx is not None
+    _note(model.compiled)
+    with machine() as here:
+        assert "other weights (--weights)" in here.prepare(model).settings["made from"]
+        _note(model.compiled, onnx=read_graph(model.onnx).sha256)
+        assert "made from" not in here.prepare(model).settings
 
 
 def test_a_mode_that_contradicts_the_note_or_the_precision_is_refused(tmp_path: Path) -> None:
     model = given(tmp_path, "tiny_bs4.om")
-    assert "not in fp16" in refused(model, precision_mode="force_fp32")
+    assert "not in fp16" in refused(model, precision_mode="must_keep_origin_dtype")
     assert model.compiled is not None
     _note(model.compiled)
     assert "was made with --precision_mode force_fp16, atc's default" in refused(model, precision_mode="force_fp32")

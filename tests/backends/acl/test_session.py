@@ -11,8 +11,9 @@ import pytest
 from backends.acl import diagnosis
 from backends.base import BackendError, Device, DeviceError, Scope, Session
 from bench import timing
+from bench.device_time import device_times
 from tests.backends.acl.machines import Simulated, compiled, feeds, machine, reference, tiny_model
-from tests.doubles.acl import Fault
+from tests.doubles.acl import Config, Fault
 
 #: Those that are no business of one chip, or happen before one is chosen.
 CHIPS_OWN = [name for name in diagnosis.USED if name not in ("init", "finalize")]
@@ -73,6 +74,47 @@ def test_whatever_call_fails_it_is_one_clear_line_and_everything_is_given_back(
     if "507899" in text:
         assert "internal error of the driver" in text
         assert "the driver lost the chip" in text
+
+
+@pytest.mark.parametrize("call", ["mdl.load_from_file", "rt.synchronize_stream"])
+def test_on_a_chip_that_is_lost_the_first_error_is_told_and_not_those_of_giving_back(tmp_path: Path, call: str) -> None:
+    model = tiny_model(tmp_path, 4, compiled(tmp_path))
+    lost = tuple(
+        Fault(call=name, code=507899)
+        for name in ("mdl.unload", "rt.free", "rt.destroy_stream", "rt.destroy_context", "rt.reset_device")
+    )
+    here = Simulated(Config(faults=(Fault(call=call, code=507011), *lost)))
+    with pytest.raises(DeviceError, match=f"acl.{call} failed with 507011"), here.open(model) as session:
+        infer(session, feeds(1))
+
+
+def test_what_fails_when_all_is_given_back_is_told_and_the_rest_is_given_back_too(tmp_path: Path) -> None:
+    model = tiny_model(tmp_path, 4, compiled(tmp_path))
+    with machine(faults=(Fault(call="rt.destroy_stream", code=507899),)) as here:
+        session = here.open(model)
+        infer(session, feeds(1))
+        with pytest.raises(DeviceError, match=r"acl.rt.destroy_stream failed with 507899"):
+            session.close()
+
+
+@pytest.mark.parametrize("name", ["record_event", "event_elapsed_time", "destroy_event"])
+def test_a_pyacl_without_events_measures_without_them(tmp_path: Path, name: str) -> None:
+    model = tiny_model(tmp_path, 4, compiled(tmp_path))
+    with machine(base_ms=1.0) as here:
+        delattr(here.module.rt, name)
+        with here.open(model) as session:
+            infer(session, feeds(1))
+            assert session.device_event() is None
+
+
+@pytest.mark.parametrize("call", ["rt.create_event_with_flag", "rt.record_event", "rt.event_elapsed_time"])
+def test_events_that_fail_are_told_in_one_line(tmp_path: Path, call: str) -> None:
+    model = tiny_model(tmp_path, 4, compiled(tmp_path))
+    with machine(faults=(Fault(call=call, code=207000),)) as here, here.open(model) as session:
+        session.copy_inputs(feeds(1))
+        with pytest.raises(DeviceError, match=f"acl.{call} failed with 207000"):
+            device_times(session, here.time.now)
+        session.synchronize()
 
 
 @pytest.mark.parametrize(("mode", "batch"), [("async", "static"), ("sync", "dynamic")])
