@@ -88,11 +88,13 @@ class DeviceInfo:
     """A device that a probe found, and the card that carries it.
 
     `address` is the PCI address, or another name that is the same for every process of the machine; "" if unknown.
+    `board` is the same for all chips of one card and for no others; "" if that is not known.
     """
 
     device: Device
     card: str
     address: str = ""
+    board: str = ""
 
 
 @dataclass(frozen=True, slots=True)

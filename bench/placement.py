@@ -42,11 +42,15 @@ def lanes_for(
         )
     wanted = card.chips if chips == ALL_CHIPS else chips or 1
     alike = [info for info in devices if info.device.kind == found.device.kind and info.card == found.card]
+    if wanted <= card.chips:  # half of one card and half of another are no card
+        alike = [info for info in alike if info.board == found.board]
     chosen = [info for info in alike if info.device.index >= found.device.index][:wanted]
     if len(chosen) < wanted:
+        first = min((info.device for info in alike), key=lambda device: device.index)
+        earlier = f", or name the first of this card: --device {first}" if first.index < found.device.index else ""
         raise BackendUnavailable(
             f"{wanted} chips of {card.name} are wanted from {found.device} on, {len(chosen)} were found; ask for fewer"
-            " with --chips."
+            f" with --chips{earlier}."
         )
     return tuple(Lane(device=str(info.device), address=info.address, cpus=[], streams=streams) for info in chosen)
 

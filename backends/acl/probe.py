@@ -77,7 +77,8 @@ def _devices(seen: npu_smi.NpuSurvey) -> tuple[tuple[DeviceInfo, ...], list[str]
     for chips in seen.cards:
         card, warning = _card(chips)
         warnings += [warning] if warning else []
-        found += [DeviceInfo(Device(_KIND, chip.device), card, chip.bus_id) for chip in chips]
+        board = f"{_KIND}:{min(chip.device for chip in chips)}"
+        found += [DeviceInfo(Device(_KIND, chip.device), card, chip.bus_id, board) for chip in chips]
     return tuple(sorted(found, key=lambda info: info.device.index)), warnings
 
 
