@@ -1,4 +1,4 @@
-"""The real command in a real process, with its own cache, locks and working folder."""
+"""The real command in a process of its own, with its own cache, locks and working folder."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from pathlib import Path
 
 from tests.doubles import faults, plugin
 from tests.doubles.onnx_files import tiny_convnet
+from tests.forked import ROOT, Forker
 
-ROOT = Path(__file__).parents[1]
+_FORKER = Forker()
+_LIMIT_S = 300.0
 #: Plots take half of such a command's time; tests that look at them leave --no-plots out.
-FAST = ("--max-time", "0.2", "--no-plots")
+FAST = ("--max-time", "0.1", "--no-plots")
 
 
 class Bench:
-    """Runs `python -m bench` with its own cache and working folder, which may be one that another Bench made."""
+    """Runs `python -m bench` with its own cache and working folder, which may be one that another Bench made.
+
+    `start` starts an interpreter as a user does. A call takes one from `tests.forked`, which has the harness imported,
+    unless `fresh` says that start-up itself is what matters.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -35,6 +41,8 @@ class Bench:
             "BENCH_LOCK_DIR": str(folder / "locks"),
             "COLUMNS": "200",
         }
+        # Else every worker compiles the harness anew, which takes as long as what many of them do.
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -44,10 +52,14 @@ class Bench:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
-    def __call__(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
-        out, error = process.communicate(timeout=300)
-        assert process.returncode == code, f"exit status {process.returncode}, not {code}\n{out}\n{error}"
+    def __call__(self, *arguments: str, code: int = 0, fresh: bool = False) -> subprocess.CompletedProcess[str]:
+        if fresh:
+            process = self.start(*arguments)
+            out, error = process.communicate(timeout=_LIMIT_S)
+            status = process.returncode
+        else:
+            status, out, error = _FORKER.run(arguments, self.folder, self.environment, _LIMIT_S)
+        assert status == code, f"exit status {status}, not {code}\n{out}\n{error}"
         assert "Traceback" not in error
         return subprocess.CompletedProcess(arguments, code, out, error)
 

@@ -234,7 +234,7 @@ def _card_here() -> str:
 def _export(options: ConvertOptions, say: Callable[[str], None]) -> tuple[_Made, Graph]:
     """StarGAN.onnx in the output folder. Raises ConversionError, UsageError."""
     begun = time.perf_counter()
-    network = load_network(options.weights, say)
+    network = load_network(options.weights, options.cache / CACHE_VERSION, say)
     exporting: list[str] = []
 
     def told(text: str) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,41 +27,82 @@ from bench.workloads.base import (
     load_arrays,
     save_arrays,
     sha256_of_arrays,
+    sha256_of_file,
 )
 from bench.workloads.flops import stargan_flop_per_image
 from reports.records import WorkloadInfo
 
+#: The weights without a file, and the opset where none is asked for: one file for every engine, old atc included.
+SEED = 1234
+DEFAULT_OPSET = 11
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 #: Pictures that a run draws its batches from, where there are so many.
 _SAMPLES = 128
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Network:
     """The generator with its weights, their digest, and where they are from in words."""
 
-    generator: Any
-    sha256: str
-    title: str
+    weights: Path | None
+    #: where the digest of weights that were loaded once is kept, so that they need not be again: torch takes seconds
+    known: Path
+
+    @cached_property
+    def generator(self) -> Any:
+        """The network itself. Raises UsageError for a bad file, or when torch cannot be imported."""
+        try:
+            from bench.workloads import stargan_network
+        except ImportError as error:
+            raise _missing(str(error)) from None
+        return stargan_network.load_generator(self.weights) if self.weights else stargan_network.seeded_generator(SEED)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the weights. Raises what `generator` does, and UsageError when the cache cannot be written."""
+        if not _DIGEST.fullmatch(_text(self.known)):
+            generator = self.generator
+            from bench.workloads.stargan_network import sha256_of_weights
+
+            with cache_file(self.known) as temporary:
+                temporary.write_text(sha256_of_weights(generator), encoding="ascii")
+        return _text(self.known)
+
+    @property
+    def title(self) -> str:
+        source = f"weights {self.weights.name}" if self.weights else f"untrained weights from seed {SEED}"
+        return f"StarGAN generator, {source}"
 
 
-def load_network(weights: Path | None, say: Callable[[str], None]) -> Network:
+def _text(path: Path) -> str:
+    """What a small file holds; "" for one that is not there or no text."""
+    try:
+        return path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def load_network(weights: Path | None, cache: Path, say: Callable[[str], None]) -> Network:
     """The generator with the weights of that file, or with those of a fixed seed.
 
-    Raises UsageError for a bad file, or when torch or onnx is missing.
+    Raises UsageError for a bad file, when torch or onnx is missing, or when the cache cannot be written.
     """
-    try:
-        import onnx  # noqa: F401 - the exporter needs it, and a missing package is told apart here
-
-        from bench.workloads import stargan_network
-    except ImportError as error:
-        raise UsageError(
-            f"workload stargan needs torch and onnx for its weights and its reference ({error});"
-            " install them with: pip install -c constraints.txt -e '.[torch]'."
-        ) from None
+    for package in ("torch", "onnx"):  # the exporter needs the one, and all else the other
+        if find_spec(package) is None:
+            raise _missing(f"no module named {package!r}")
     say("loading weights")
-    generator = stargan_network.load_generator(weights) if weights else stargan_network.seeded_generator()
-    source = f"weights {weights.name}" if weights else f"untrained weights from seed {stargan_network.SEED}"
-    return Network(generator, stargan_network.sha256_of_weights(generator), f"StarGAN generator, {source}")
+    # A file that is not there is for the loader to put in words.
+    content = sha256_of_file(weights) if weights and weights.is_file() else weights or f"seed {SEED}"
+    network = Network(weights, cache / "weights" / f"{key_of(content, version('torch'))}.sha256")
+    _ = network.sha256
+    return network
+
+
+def _missing(what: str) -> UsageError:
+    return UsageError(
+        f"workload stargan needs torch and onnx for its weights and its reference ({what});"
+        " install them with: pip install -c constraints.txt -e '.[torch]'."
+    )
 
 
 def exported(network: Network, cache: Path, say: Callable[[str], None], opset: int | None = None) -> tuple[Path, int]:
@@ -65,13 +110,11 @@ def exported(network: Network, cache: Path, say: Callable[[str], None], opset: i
 
     Raises ConversionError for an opset that cannot be exported, UsageError when the cache cannot be written.
     """
-    import torch
-
-    from bench.workloads import stargan_export
-
-    opset = stargan_export.DEFAULT_OPSET if opset is None else opset
-    path = cache / "onnx" / f"stargan-{key_of(network.sha256, opset, torch.__version__)}.onnx"
+    opset = DEFAULT_OPSET if opset is None else opset
+    path = cache / "onnx" / f"stargan-{key_of(network.sha256, opset, version('torch'))}.onnx"
     if not path.exists():
+        from bench.workloads import stargan_export
+
         say(f"exporting to ONNX opset {opset} and checking it")
         stargan_export.export(network.generator, path, opset)
     return path, opset
@@ -90,27 +133,25 @@ class StarGAN(Workload):
             raise UsageError("--model belongs to --workload onnx; StarGAN takes --weights FILE.pth.")
         images, inputs_text = self._inputs(spec, batches, say)
         notes = []
-        network = load_network(Path(spec.weights) if spec.weights else None, say)
-        import torch
-
+        network = load_network(Path(spec.weights) if spec.weights else None, cache, say)
         if not spec.weights:
             notes.append(
                 "No weights file was given: the weights come from a fixed seed. Speed does not depend on them;"
                 " the pictures mean nothing. Give --weights 200000-G.pth for real translations."
             )
-        generator, digest = network.generator, network.sha256
-        weights = self._save_weights(generator, digest, cache)
+        digest, torch_version = network.sha256, version("torch")
+        weights = self._save_weights(network, cache)
         onnx_file, opset = exported(network, cache, say)
         inputs_digest = sha256_of_arrays(images)
         inputs_file = cache / "inputs" / f"{inputs_digest[:24]}.npz"
         if not inputs_file.exists():
             save_arrays(inputs_file, images)
         count = min(max(batches), len(images["real_img"]))
-        key = key_of(digest, inputs_digest, count, torch.__version__)
+        key = key_of(digest, inputs_digest, count, torch_version)
         reference = cache / "references" / f"stargan-{key}.npz"
         if not reference.exists():
             say("reference outputs (PyTorch fp32 on the CPU)")
-            save_arrays(reference, {"fake_img": _reference(generator, images, count)})
+            save_arrays(reference, {"fake_img": _reference(network.generator, images, count)})
         samples = min(count, SAMPLES)
         return Materials(
             info=WorkloadInfo(
@@ -119,7 +160,7 @@ class StarGAN(Workload):
                 inputs_sha256=inputs_digest,
                 model=f"{network.title}; ONNX opset {opset}",
                 inputs=inputs_text,
-                reference=f"PyTorch {torch.__version__} eager, fp32, on the CPU",
+                reference=f"PyTorch {torch_version} eager, fp32, on the CPU",
                 notes=notes,
                 sample_inputs=sample_strip(images["real_img"][:samples]),
                 sample_reference=sample_strip(load_arrays(reference)["fake_img"][:samples]),
@@ -160,15 +201,16 @@ class StarGAN(Workload):
         text = f"{len(entries)} pictures of {source}, cropped to 178×178 and resized to 128×128"
         return arrays, f"{text}; target attributes {', '.join(attributes)}"
 
-    def _save_weights(self, generator: Any, digest: str, cache: Path) -> Path:
+    def _save_weights(self, network: Network, cache: Path) -> Path:
         """The weights as a file that every cell's worker loads."""
-        import torch
-
-        path = cache / "weights" / f"stargan-{digest[:24]}.pth"
+        path = cache / "weights" / f"stargan-{network.sha256[:24]}.pth"
         if not path.exists():
+            state = network.generator.state_dict()
+            import torch
+
             # In memory first: torch turns a full disk into an error of its own that says nothing of a disk.
             buffer = io.BytesIO()
-            torch.save(generator.state_dict(), buffer)
+            torch.save(state, buffer)
             with cache_file(path) as temporary:
                 temporary.write_bytes(buffer.getvalue())
         return path

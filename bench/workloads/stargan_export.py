@@ -17,12 +17,11 @@ import torch
 
 from backends.base import ConversionError
 from bench.workloads.base import cache_file
+from bench.workloads.stargan import DEFAULT_OPSET
 from bench.workloads.stargan_network import ATTRIBUTES, IMAGE_SIZE, Generator
 
 INPUTS = ("real_img", "attr")
 OUTPUT = "fake_img"
-#: One file for every engine, old atc included.
-DEFAULT_OPSET = 11
 #: From what old atc reads to what the TorchScript exporter states as its last.
 OPSETS = range(11, 21)
 INSTANCE_NORMS = 17

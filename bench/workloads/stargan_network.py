@@ -18,10 +18,10 @@ import torch
 from torch import nn
 
 from bench.errors import UsageError
+from bench.workloads.stargan import SEED
 
 IMAGE_SIZE = 128
 ATTRIBUTES = 5
-SEED = 1234
 
 #: Buffers of the published weights that play no part when statistics are taken from the image itself.
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

@@ -31,6 +31,15 @@ def test_help_is_there_without_any_heavy_import(bench: Bench) -> None:
     assert "--backend" in done.stdout
 
 
+@pytest.mark.parametrize(("arguments", "code"), [(["backends"], 0), (["--backend", "ort:thread=1"], 2)])
+def test_a_process_that_was_forked_says_what_one_that_was_started_does(
+    bench: Bench, arguments: list[str], code: int
+) -> None:
+    """Nearly all tests of commands rest on that; see `tests.forked`."""
+    forked, started = bench(*arguments, code=code), bench(*arguments, code=code, fresh=True)
+    assert (forked.stdout, forked.stderr) == (started.stdout, started.stderr)
+
+
 def test_two_engines_two_batch_sizes_give_a_run_a_report_and_plots(bench: Bench) -> None:
     done = bench(
         "--model", bench.model, "--backend", "ort", "ov", "--bs", "1", "4", "--max-time", "0.2", "--out", "results"
@@ -82,15 +91,9 @@ def test_invocations_are_processes_of_their_own_a_round_apart_and_one_column(ben
     assert ", ×2" in report
 
 
-def test_variants_of_one_backend_are_columns_of_one_report(bench: Bench) -> None:
-    bench("--model", bench.model, "--backend", "ort", "ort:threads=1,spinning=off", "--bs", "1", *FAST, "--out", "o")
-    labels = [c.identity.label() for c in store.read(bench.folder / "o").cells]
-    assert labels == ["onnxruntime", "onnxruntime:spinning=off,threads=1"]
-
-
-def test_stargan_on_the_bundled_pictures_agrees_on_three_engines(bench: Bench) -> None:
-    pytest.importorskip("torch")
-    done = bench("--backend", "pytorch", "onnxruntime", "openvino", "--bs", "1", "--max-time", "0.5", "--out", "o")
+def test_stargan_on_the_bundled_pictures_agrees_on_three_engines(bench: Bench, stargan_home: Path) -> None:
+    bench.environment["XDG_CACHE_HOME"] = str(stargan_home)
+    done = bench("--backend", "pytorch", "onnxruntime", "openvino", "--bs", "1", *FAST, "--out", "o")
     run = store.read(bench.folder / "o")
     assert [c.status for c in run.cells] == ["ok"] * 3, done.stderr
     assert "fixed seed" in done.stderr
@@ -109,13 +112,14 @@ def test_simulated_figures_never_look_measured(bench: Bench) -> None:
     assert "double simulated / onnxruntime" not in report
 
 
-@pytest.mark.parametrize(("name", "words"), [("wrong", "max abs 1"), ("nan", "NaN or infinite")])
-def test_wrong_outputs_have_no_speed_and_exit_1(bench: Bench, name: str, words: str) -> None:
-    bench("--model", bench.model, "--backend", "ort", name, "--bs", "1", *FAST, "--out", "o", code=1)
-    good, bad = store.read(bench.folder / "o").cells
+def test_wrong_outputs_have_no_speed_and_exit_1(bench: Bench) -> None:
+    bench("--model", bench.model, "--backend", "ort", "wrong", "nan", "--bs", "1", *FAST, "--out", "o", code=1)
+    good, *bad = store.read(bench.folder / "o").cells
     assert good.status == "ok"
-    assert (bad.status, bad.fps_per_card, bad.samples) == ("wrong", None, None)
-    assert words in (bench.folder / "o" / "report.md").read_text()
+    assert [(cell.status, cell.fps_per_card, cell.samples) for cell in bad] == [("wrong", None, None)] * 2
+    report = (bench.folder / "o" / "report.md").read_text()
+    assert "max abs 1" in report
+    assert "NaN or infinite" in report
 
 
 def test_nothing_measured_is_exit_2_but_the_failure_is_kept(bench: Bench) -> None:
@@ -124,7 +128,7 @@ def test_nothing_measured_is_exit_2_but_the_failure_is_kept(bench: Bench) -> Non
 
 
 def test_ctrl_c_keeps_what_was_measured_and_leaves_no_process(bench: Bench) -> None:
-    process = bench.start("--model", bench.model, "--backend", "ort", "slow", "--bs", "1", "--max-time", "5",
+    process = bench.start("--model", bench.model, "--backend", "double", "slow", "--bs", "1", "--max-time", "3",
                           "--out", "o")  # fmt: skip
     path = bench.folder / "o" / "run.jsonl"
     deadline = time.monotonic() + 120
@@ -165,7 +169,7 @@ def test_backends_warns_when_another_datasets_shadows_ours(bench: Bench) -> None
     (other / "datasets").mkdir(parents=True)
     (other / "datasets" / "__init__.py").write_text("")
     bench.environment["PYTHONPATH"] = os.pathsep.join([str(other), bench.environment["PYTHONPATH"]])
-    done = bench("backends")
+    done = bench("backends", fresh=True)
     assert str(other) in done.stdout
     assert "not this project's" in done.stdout
 
@@ -263,15 +267,16 @@ def test_nothing_of_the_users_is_overwritten_or_removed(bench: Bench) -> None:
     assert empty.is_dir(), "a folder that was there before stays"
 
 
-def test_repeated_options_add_up_and_aliases_work_everywhere(bench: Bench) -> None:
-    bench("--model", bench.model, "--backend", "ort:threads=1", "--backend", "ort", "--bs", "1", "--bs", "2",
-          *FAST, "--baseline", "ort", "--out", "o")  # fmt: skip
-    assert len(store.read(bench.folder / "o").cells) == 4
+def test_repeated_options_add_up_variants_are_columns_and_aliases_work_everywhere(bench: Bench) -> None:
+    bench("--model", bench.model, "--backend", "ort:threads=1,spinning=off", "--backend", "ort", "--bs", "1",
+          "--bs", "2", *FAST, "--baseline", "ort", "--out", "o")  # fmt: skip
+    labels = [cell.identity.label() for cell in store.read(bench.folder / "o").cells]
+    assert labels == ["onnxruntime:spinning=off,threads=1", "onnxruntime"] * 2
     # The plain backend, not the variant that happens to come first.
-    assert "onnxruntime:threads=1 / onnxruntime |" in (bench.folder / "o" / "report.md").read_text()
-    before = (bench.folder / "o" / "report.md").read_bytes()
+    report = (bench.folder / "o" / "report.md").read_bytes()
+    assert b"onnxruntime:spinning=off,threads=1 / onnxruntime |" in report
     one_line(bench("report", "o", "--baseline", "ov", code=2).stderr, "openvino", "onnxruntime")
-    assert (bench.folder / "o" / "report.md").read_bytes() == before
+    assert (bench.folder / "o" / "report.md").read_bytes() == report
 
 
 def test_a_bad_plugin_is_never_fatal(bench: Bench) -> None:
@@ -301,5 +306,7 @@ def test_a_precision_that_one_backend_lacks_costs_only_that(bench: Bench) -> Non
     ], done.stderr  # fmt: skip
     assert [skipped.backend for skipped in run.run.skipped] == ["onnxruntime bf16"]
     report = (bench.folder / "o" / "report.md").read_text()
-    assert "bf16 bf16 simulated / bf16 fp32 simulated" in report
+    # On a busy machine the first may be flagged, and then it is not what ratios are over.
+    sides = ("bf16 bf16 simulated", "bf16 fp32 simulated")
+    assert " / ".join(sides) in report or " / ".join(reversed(sides)) in report
     assert "compares unequal things" in report

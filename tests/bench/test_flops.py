@@ -164,12 +164,9 @@ def test_stargan_is_counted_without_torch_and_onnx() -> None:
 
 
 @pytest.fixture(scope="module")
-def stargan(tmp_path_factory: pytest.TempPathFactory) -> Materials:
+def stargan(stargan_cache: Path) -> Materials:
     """What the workload prepares for one image: the exported graph, and what is told of it."""
-    pytest.importorskip("torch")
-    return load("stargan").materialise(
-        WorkloadSpec(name="stargan"), [1], tmp_path_factory.mktemp("stargan"), lambda what: None
-    )
+    return load("stargan").materialise(WorkloadSpec(name="stargan"), [1], stargan_cache, lambda what: None)
 
 
 def test_stargan_by_arithmetic_is_stargan_as_exported(stargan: Materials) -> None:

@@ -96,16 +96,10 @@ def test_outputs_of_the_right_shape_are_shown(subject: Subject, change: Callable
     assert subject.pictures({"number": np.ones(3, np.float32)}) is None
 
 
-def test_stargan_keeps_samples_of_inputs_and_reference_with_their_captions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("torch")
-    pytest.importorskip("onnx")
-    # The export takes seconds and changes no picture.
-    monkeypatch.setattr("bench.workloads.stargan.exported", lambda *_: (tmp_path / "unused.onnx", 11))
+def test_stargan_keeps_samples_of_inputs_and_reference_with_their_captions(stargan_cache: Path) -> None:
     stargan = load("stargan")
     assert stargan.picture_outputs == {"fake_img"}
-    materials = stargan.materialise(WorkloadSpec(name="stargan"), [1, 2], tmp_path, lambda _: None)
+    materials = stargan.materialise(WorkloadSpec(name="stargan"), [1, 2], stargan_cache, lambda _: None)
     info = materials.info
     assert info.sample_captions == ["Black Hair", "Blond Hair"]
     for data, expected in (

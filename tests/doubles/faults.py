@@ -104,13 +104,19 @@ class CrashAtExit(Good):
         return super().open(artifact, device, options)
 
 
+def _leave_slowly():
+    """Take time to clean up, and leave a file that tells when that begins."""
+    open("leaving", "w").close()
+    time.sleep(20)
+
+
 class SlowAtExit(Good):
     """Right to the end, then takes its time to clean up."""
 
     name = "slowatexit"
 
     def open(self, artifact, device, options):
-        atexit.register(time.sleep, 20)
+        atexit.register(_leave_slowly)
         return super().open(artifact, device, options)
 
 
@@ -209,7 +215,7 @@ class SlowChips(Chips):
     def open(self, artifact, device, options):
         session = super().open(artifact, device, options)
         if device.index:
-            atexit.register(time.sleep, 20)
+            atexit.register(_leave_slowly)
         return session
 
 
@@ -217,7 +223,7 @@ class OneBadChip(Chips):
     name = "onebadchip"
 
     def open(self, artifact, device, options):
-        if device.index == 2:
+        if device.index == 1:
             raise DeviceError("set_device failed: code 507033, the device is lost; see npu-smi info.")
         return super().open(artifact, device, options)
 '''

@@ -7,6 +7,7 @@ from pathlib import Path
 _CODE = '''
 import ctypes, os, sys, time
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from backends.base import *
 from backends.openvino import OpenVinoBackend
 from backends.host import cpu_device
@@ -32,20 +33,38 @@ class _Base(Backend):
         pass
 
 
+def _evaluator(path):
+    """What computes the file with numpy: a convolution and its activation by hand, since onnx's own takes a third of
+    a second to import."""
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(path).graph
+    if [node.op_type for node in graph.node] != ["Conv", "Relu"]:
+        from onnx.reference import ReferenceEvaluator
+
+        return lambda feeds: ReferenceEvaluator(path).run(None, feeds)
+    weights, (given,) = numpy_helper.to_array(graph.initializer[0]), graph.input
+    sides = [(0, 0), (0, 0), *[(kernel // 2, kernel // 2) for kernel in weights.shape[2:]]]
+
+    def compute(feeds):
+        around = sliding_window_view(np.pad(feeds[given.name], sides), weights.shape[2:], (2, 3))
+        return [np.maximum(np.einsum("nchwij,ocij->nohw", around, weights), 0)]
+
+    return compute
+
+
 class _Session(Session):
-    """Computes the file with numpy while the inputs are copied, so that every inference takes the same 2 ms."""
+    """Computes the file while the inputs are copied, so that every inference takes the same 2 ms."""
 
     def __init__(self, model, backend, device=Device("cpu")):
         self.inputs, self.outputs, self.precision = model.inputs, model.outputs, Precision.FP32
         self.device = device
-        import onnx
-        from onnx.reference import ReferenceEvaluator
-        self._evaluator = ReferenceEvaluator(str(model.onnx))
+        self._compute = _evaluator(str(model.onnx))
         self._backend, self._calls, self._answer = backend, 0, None
 
     def _copy_inputs(self, feeds):
-        names = [spec.name for spec in self.outputs]
-        self._answer = dict(zip(names, self._evaluator.run(names, dict(feeds))))
+        self._answer = dict(zip([spec.name for spec in self.outputs], self._compute(dict(feeds))))
 
     def enqueue(self):
         self._calls += 1

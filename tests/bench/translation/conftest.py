@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from pathlib import Path
 
@@ -11,24 +9,17 @@ import pytest
 
 from tests.command import Bench
 from tests.doubles import translators
+from tests.shared import made_once
 
 
 @pytest.fixture(scope="session")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """The command with doubles that translate, and `prep` made from 3 images in batches of 2, baseline included.
-
-    It takes half a minute, so the processes that share the tests share it, too: the first to come makes it.
-    """
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent  # each process has a folder of its own in there
-    with (folder / "studio.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        made = (folder / "studio" / "prep").exists()
-        (folder / "studio").mkdir(exist_ok=True)
-        bench = Bench(folder / "studio")
-        if not made:
-            translators.install(bench.folder / "doubles")
+def studio(tmp_path_factory: pytest.TempPathFactory, stargan_home: Path) -> Bench:
+    """The command with doubles that translate, and `prep` made from 3 images in batches of 2, baseline included."""
+    with made_once(tmp_path_factory, "studio") as folder:
+        bench = Bench(folder)
+        bench.environment["XDG_CACHE_HOME"] = str(stargan_home)
+        if not (folder / "prep").exists():
+            translators.install(folder / "doubles")
             bench("prepare", "--bs", "2", "--limit", "3", "--out", "prep", "--pictures", "png")
     return bench
 
@@ -37,6 +28,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 def at(studio: Bench, tmp_path: Path) -> Bench:
     """The same, in a working folder of the test's own that holds a copy of `prep`."""
     bench = object.__new__(Bench)
-    bench.folder, bench.model, bench.environment = tmp_path, studio.model, studio.environment
+    bench.folder, bench.model = tmp_path, studio.model
+    # Locks of its own: a command of another test's, at work at the same time, is none of its business.
+    bench.environment = studio.environment | {"BENCH_LOCK_DIR": f"{tmp_path}-locks"}
     shutil.copytree(studio.folder / "prep", tmp_path / "prep")
     return bench

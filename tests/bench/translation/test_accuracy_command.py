@@ -14,7 +14,7 @@ SHAPE = (2, 3, 128, 128)
 
 
 def test_a_backend_against_the_baseline_passes_and_goes_on_after_a_break(at: Bench) -> None:
-    order = ("accuracy", "--reference", "prep/baseline", "--candidate", "ort", "--bins", "prep", "--out", "out")
+    order = ("accuracy", "--reference", "prep/baseline", "--candidate", "again", "--bins", "prep", "--out", "out")
     done = at(*order)
     assert "Passed: all 15 images are within the thresholds of fp32." in done.stdout
     names = {path.name for path in (at.folder / "out").iterdir()}
