@@ -102,8 +102,8 @@ class Trust:
         """Raises ModelMismatch unless the file itself, not only a link to it, lies in the folder or below."""
         if not self.folder:
             raise ModelMismatch(
-                f"{path} is not loaded: an engine holds code that runs when it is loaded. If you trust all that lies in"
-                f" its folder, say so: --backend {self.backend}:trust={path.parent}."
+                f"{path} is not loaded: an engine holds code that runs when it is loaded; write --backend"
+                f" {self.backend}:trust={path.parent} if you trust all that lies in that folder."
             )
         if not path.resolve().is_relative_to(Path(self.folder).resolve()):
             real = f" (which is {path.resolve()})" if path.resolve() != path.absolute() else ""
