@@ -5,6 +5,7 @@ Hypothesis has no deadlines because on a shared machine a test must not fail for
 
 from __future__ import annotations
 
+import gc
 import random
 import tempfile
 from pathlib import Path
@@ -49,6 +50,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
     """With --bench-backend, no test file is even imported."""
     return True if config.getoption("--bench-backend") else None
+
+
+def pytest_collection_finish() -> None:
+    """All that was imported stays: the collector, which runs before every measurement, need not look through it."""
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
