@@ -153,7 +153,8 @@ def test_an_engine_of_the_user_s_is_loaded_from_a_folder_that_they_trust_only(tm
                 assert session.describe()["engine"] == "given by the user"
         model = tiny_model(tmp_path, 4, compiled=place / "tiny_bs4.engine")
         loads = here.module.state.calls["deserialize_cuda_engine"]
-        with pytest.raises(ModelMismatch, match=rf"an engine holds code .* simulated-tensorrt:trust={place} if you trust"):
+        advice = rf"an engine holds code .* simulated-tensorrt:trust={place} if you trust"
+        with pytest.raises(ModelMismatch, match=advice):
             here.prepare(model)
         with pytest.raises(ModelMismatch, match="outside of"):
             here.prepare(model, trust=str(tmp_path / "other"))
