@@ -145,14 +145,14 @@ class OptionSpec:
             if text.lower() not in ("true", "false", "1", "0", "on", "off"):
                 raise ValueError(f"{self.key}={text!r}: write true or false")
             return text.lower() in ("true", "1", "on")
+        if self.choices and text not in self.choices:
+            raise ValueError(f"{self.key}={text!r}: write one of {', '.join(filter(None, self.choices))}")
         if isinstance(self.default, int):
             if not (text.isascii() and text.isdecimal()):
                 raise ValueError(f"{self.key}={text!r}: write a whole number of 0 or more")
             return int(text)
-        if self.choices and text not in self.choices:
-            raise ValueError(f"{self.key}={text!r}: write one of {', '.join(filter(None, self.choices))}")
         if self.pattern and not re.fullmatch(self.pattern, text):
-            raise ValueError(f"{self.key}={text!r}: write it in the form {self.default}")
+            raise ValueError(f"{self.key}={text!r}: write it in the form {self.default} ({self.help})")
         return text
 
 

@@ -16,6 +16,11 @@ _PLAIN = re.compile(r"[A-Za-z0-9._-]+")
 ONNX_DOMAINS = ("", "ai.onnx")
 
 
+def told(path: Path, made_from: str) -> str:
+    """A file for messages: by its name, and where it was made of another file by that one's name, too."""
+    return f"{made_from} (converted: {path})" if made_from else path.name
+
+
 @dataclass(frozen=True, slots=True)
 class GraphInput:
     """An input as the file declares it; a dimension that is left open is None."""
@@ -45,6 +50,13 @@ class Graph:
     inputs: tuple[GraphInput, ...]
     external: tuple[str, ...] = ()
     opsets: tuple[OpsetImport, ...] = ()
+    #: name of the user's file, where this one was made of it
+    made_from: str = ""
+
+    @property
+    def title(self) -> str:
+        """The file for messages: by the name that the user knows."""
+        return told(self.path, self.made_from)
 
     @property
     def opset(self) -> int | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backends.base import BackendError, BackendUnavailable, ConversionError, Device, DeviceError, ModelMismatch
+from backends.convert.graph import told
 from backends.onnxruntime.providers import CUDA, TENSORRT, Settings
 
 _NO_MEMORY = re.compile(
@@ -47,6 +48,13 @@ class Scene:
     device: Device
     batch: int
     opening: bool = True
+    #: the user's file, where `path` was made of it
+    made_from: str = ""
+
+    @property
+    def title(self) -> str:
+        """The file for messages: by the name that the user knows."""
+        return told(self.path, self.made_from)
 
 
 def first_line(error: BaseException) -> str:
@@ -87,16 +95,16 @@ def explained(error: BaseException, scene: Scene) -> BackendError:
         if "fallback to CPU EP" in words:
             return _on_the_cpu(scene)
         if scene.settings.graph and _NO_CAPTURE.search(words):
-            return DeviceError(f"{scene.path.name} cannot run as a CUDA graph ({line}); leave out graph=true.")
+            return DeviceError(f"{scene.title} cannot run as a CUDA graph ({line}); leave out graph=true.")
         if _NO_BUILD.search(words):
             return ConversionError(
-                f"TensorRT cannot build an engine of {scene.path.name} ({line}); see the lines above, or use"
+                f"TensorRT cannot build an engine of {scene.title} ({line}); see the lines above, or use"
                 " onnxruntime:provider=cuda."
             )
     if scene.opening:
-        return ModelMismatch(f"onnxruntime cannot load {scene.path}: {line}; check the .onnx file.")
+        return ModelMismatch(f"onnxruntime cannot load {scene.title}: {line}; check the .onnx file.")
     hint = "check the .onnx file" if scene.device.kind == "cpu" else "see dmesg for Xid errors, or try smaller batches"
-    return DeviceError(f"onnxruntime cannot run {scene.path.name} on {scene.device}: {line}; {hint}.")
+    return DeviceError(f"onnxruntime cannot run {scene.title} on {scene.device}: {line}; {hint}.")
 
 
 def not_loaded(ort: Any, provider: str, instead: str = "") -> BackendUnavailable:
@@ -113,7 +121,7 @@ def _on_the_cpu(scene: Scene) -> BackendUnavailable:
     if missing := missing_library(scene.ort, provider):
         return BackendUnavailable(f"onnxruntime cannot load {provider} ({missing}); install {_source(missing)}.")
     return BackendUnavailable(
-        f"onnxruntime would run nodes of {scene.path} on the CPU instead of {provider}; install {_ANY_LIBRARY}, or"
+        f"onnxruntime would run nodes of {scene.title} on the CPU instead of {provider}; install {_ANY_LIBRARY}, or"
         " allow it with onnxruntime:cpu_nodes=true."
     )
 

@@ -59,7 +59,7 @@ class OrtSession(Session):
                 stack.enter_context(cuda)
             stack.callback(self._drop)
             settings = Settings.of(options, device)
-            self._scene = Scene(ort, settings, _path(artifact), device, model.batch)
+            self._scene = _scene(ort, artifact, settings, device)
             stream, folder = cuda.stream if cuda else 0, engines.path if engines else None
             wanted = wish(settings, model, artifact.precision, device, stream, folder)
             with engines.alone() if engines else nullcontext():
@@ -217,6 +217,12 @@ def _path(artifact: Artifact) -> Path:
     if artifact.path is None:
         raise ModelMismatch("the artifact has no .onnx file; prepare it with this backend.")
     return artifact.path
+
+
+def _scene(ort: Any, artifact: Artifact, settings: Settings, device: Device) -> Scene:
+    path, source = _path(artifact), artifact.model.onnx
+    made_from = source.name if source is not None and source != path else ""
+    return Scene(ort, settings, path, device, artifact.model.batch, made_from=made_from)
 
 
 def _nothing(_binding: Any, _options: Any) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backends._cuda import Cuda
@@ -37,7 +37,7 @@ def source(product: Product, model: Model, onnx: Path, way: Route) -> tuple[Grap
     if not way.converts:
         return read_graph(onnx), way
     half = to_fp16(onnx, _cache_of(product, model))
-    return read_graph(half.path), way.through(half)
+    return replace(read_graph(half.path), made_from=onnx.name), way.through(half)
 
 
 def built(library: Library, recipe: Recipe, open_cuda: Callable[[], Cuda]) -> Artifact:

@@ -29,7 +29,7 @@ from backends.tensorrt import diagnosis, probe, products
 from backends.tensorrt.artifact import Trust, built, given, source
 from backends.tensorrt.library import Library, library_of, load_module
 from backends.tensorrt.precision import route
-from backends.tensorrt.recipe import Recipe, Settings
+from backends.tensorrt.recipe import LEVELS, PROFILES, Recipe, Settings
 from backends.tensorrt.session import TensorRTSession
 
 _KIND = "cuda"
@@ -43,11 +43,16 @@ class TensorRTBackend(Backend):
     takes_compiled = True
     product: ClassVar[products.Product] = products.TENSORRT
     options = (
-        OptionSpec("profile", "static", "static: an engine a batch size; range: batches 1 to 16; or MIN-MAX, as 1-32"),
+        OptionSpec(
+            "profile",
+            "static",
+            "static: an engine a batch size; range: batches 1 to 16; or MIN-MAX, as 1-32",
+            pattern=PROFILES,
+        ),
         OptionSpec("graph", False, "run the engine as a CUDA graph, which takes most of the launching off the host"),
         OptionSpec("cuda_api", "auto", "module that memory and streams come from", APIS),
         OptionSpec("workspace_mib", 0, "memory that the builder may plan with; 0 = all of the card's"),
-        OptionSpec("level", 3, "builder_optimization_level, 0 to 5"),
+        OptionSpec("level", 3, "builder_optimization_level", tuple(map(str, LEVELS))),
         OptionSpec("trust", "", "folder whose engine files may be loaded, which runs code in them"),
     )
 

@@ -62,7 +62,7 @@ class Workshop:
         since = self._library.messages.mark()
         if not self._parser.parse_from_file(str(graph.path)):
             raise unreadable(self._library, graph, faults(self._parser), since)
-        check_ports(ports(self._network), self._recipe.model, graph.path.name)
+        check_ports(ports(self._network), self._recipe.model, graph.title)
 
     def choose(self) -> None:
         """Precision, memory, effort; and that the engine can tell its layers."""
@@ -111,7 +111,7 @@ class Workshop:
         """The build itself, which takes seconds to minutes."""
         graph, library = self._recipe.graph, self._library
         plan = library.make(
-            f"building an engine of {graph.path.name} for batch {self._recipe.model.batch}",
+            f"building an engine of {graph.title} for batch {self._recipe.model.batch}",
             self._builder.build_serialized_network, self._network, self._config,
         )  # fmt: skip
         with target.open("wb") as file:

@@ -90,7 +90,7 @@ def faults(parser: Any) -> list[Fault]:
 def unreadable(library: Library, graph: Graph, found: list[Fault], since: int) -> ConversionError:
     """The error for a file that the parser refuses: which node, which operator, and why."""
     if not found:
-        return _as_conversion(library, f"reading {graph.path.name}", since)
+        return _as_conversion(library, f"reading {graph.title}", since)
     named = _from_file(graph.path, found)
     told = []
     for fault in found[:_NAMED]:
@@ -99,7 +99,7 @@ def unreadable(library: Library, graph: Graph, found: list[Fault], since: int) -
         told.append(f"{node} (operator {operator}): {fault.text}" if operator else fault.text)
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     text = "; ".join(dict.fromkeys(told)).rstrip(".")
-    return ConversionError(f"{library.title} cannot read {graph.path.name}: {text}{more}; {advice_on(text)}.")
+    return ConversionError(f"{library.title} cannot read {graph.title}: {text}{more}; {advice_on(text)}.")
 
 
 def _from_file(path: Path, found: list[Fault]) -> Mapping[int, tuple[str, str]]:

@@ -18,7 +18,9 @@ Shape = tuple[int, ...]
 _SCHEMA = 1
 _RANGE = re.compile(r"([1-9]\d*)-([1-9]\d*)")
 _USUAL_RANGE = (1, 16)
-_LEVELS = range(6)
+#: what the option may be written as
+PROFILES = rf"static|range|{_RANGE.pattern}"
+LEVELS = range(6)
 _MIB = 2**20
 
 
@@ -53,7 +55,7 @@ class Settings:
     def of(cls, options: Mapping[str, OptionValue], batch: int, backend: str) -> Settings:
         """Raises ModelMismatch, naming the option."""
         level = int(options["level"])
-        if level not in _LEVELS:
+        if level not in LEVELS:
             raise ModelMismatch(f"{backend}:level={level} is none of TensorRT's optimisation levels, which are 0 to 5.")
         return cls(_batches(str(options["profile"]), batch, backend), int(options["workspace_mib"]) * _MIB, level)
 
@@ -136,7 +138,7 @@ def _bounds(graph: Graph, model: Model, settings: Settings) -> dict[str, Bounds]
     names = [each.name for each in graph.inputs]
     if sorted(names) != sorted(declared):
         raise ModelMismatch(
-            f"{graph.path.name} has the inputs {', '.join(names)}, the model has {', '.join(declared)}; name the .onnx"
+            f"{graph.title} has the inputs {', '.join(names)}, the model has {', '.join(declared)}; name the .onnx"
             " file of this model."
         )
     for each in graph.inputs:
@@ -146,7 +148,7 @@ def _bounds(graph: Graph, model: Model, settings: Settings) -> dict[str, Bounds]
         ):
             given = _by_x(tuple("?" if dim is None else dim for dim in each.dims))
             raise ModelMismatch(
-                f"{graph.path.name}: input {each.name} is {given}, the model has {_by_x(shape)}; export it with these"
+                f"{graph.title}: input {each.name} is {given}, the model has {_by_x(shape)}; export it with these"
                 " sizes, or with a batch that is left open."
             )
     if settings.batches is None:

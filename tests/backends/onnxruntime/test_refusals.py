@@ -105,6 +105,8 @@ def test_a_graph_that_cannot_be_captured_is_no_run_without_one(tmp_path: Path) -
     message = refused(DeviceError, tmp_path, captures=False, options={"graph": True})
     assert message.startswith("tiny.onnx cannot run as a CUDA graph (CUDA failure 900")
     assert message.endswith("leave out graph=true.")
+    half = refused(DeviceError, tmp_path, Precision.FP16, captures=False, options={"graph": True})
+    assert re.match(r"tiny\.onnx \(converted: /\S+\.onnx\) cannot run as a CUDA graph", half)
     on_cpu = {"graph": True, "cpu_nodes": True}
     assert "CUDA graph" in refused(DeviceError, tmp_path, lacks={CUDA: frozenset({"Relu"})}, options=on_cpu)
     on_cuda: dict[str, OptionValue] = {"graph": True, "provider": "tensorrt"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from importlib.metadata import version
@@ -23,9 +24,11 @@ from backends.base import (
     TensorSpec,
 )
 from backends.convert import half
+from backends.registry import parse_options
+from backends.tensorrt import TensorRTBackend
 from tests.backends.tensorrt.machines import AMPERE, FLOAT, feeds, infer, machine, reference, tiny_model
 from tests.doubles.onnx_files import save_graph, tiny_convnet
-from tests.doubles.tensorrt import GENERATIONS, unpacked
+from tests.doubles.tensorrt import GENERATIONS, Fault, unpacked
 
 TOOL = f"onnxruntime.transformers.float16 {version('onnxruntime')}"
 
@@ -192,6 +195,22 @@ def test_a_profile_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
         here.prepare(tiny_model(tmp_path), profile=text)
 
 
+@pytest.mark.parametrize(
+    ("key", "text", "advice"),
+    [
+        ("profile", "wide", r"write it in the form static \(static: .* MIN-MAX, as 1-32\)"),
+        ("profile", "1,4", r"write it in the form static"),
+        ("level", "6", "write one of 0, 1, 2, 3, 4, 5"),
+        ("level", "high", "write one of 0, 1, 2, 3, 4, 5"),
+    ],
+)
+def test_options_that_no_machine_could_take_are_refused_before_anything_is_opened(
+    key: str, text: str, advice: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{key}='{text}': {advice}"):
+        parse_options(TensorRTBackend(), {key: text})
+
+
 def test_a_range_without_the_batch_is_refused_with_one_that_has_it(tmp_path: Path) -> None:
     with machine() as here, pytest.raises(ModelMismatch, match=r"no batch of 32; .* profile=1-32\.$"):
         here.prepare(tiny_model(tmp_path, 32), profile="range")
@@ -233,6 +252,13 @@ def test_an_unknown_operator_is_named_with_its_node(tmp_path: Path, generation: 
     text = str(caught.value)
     assert "cannot read odd.onnx: node 'second' (operator Wobble)" in text
     assert text.endswith("export the model without that operator, or use a newer TensorRT.")
+
+
+def test_a_file_that_was_converted_is_named_by_the_one_that_the_user_gave(tmp_path: Path) -> None:
+    faults = (Fault(call="build_serialized_network"),)
+    with machine(generation="11", faults=faults) as here, pytest.raises(ConversionError) as caught:
+        here.prepare(tiny_model(tmp_path), Precision.FP16)
+    assert re.search(r"building an engine of tiny\.onnx \(converted: /\S+\.onnx\) for batch 4", str(caught.value))
 
 
 def test_external_data_lies_beside_the_file_and_not_in_the_current_folder(tmp_path: Path) -> None:
