@@ -20,7 +20,7 @@ from bench.stopping import Limits
 from reports.regression import Settings
 
 SIDES: tuple[SideName, SideName] = ("base", "new")
-_BY_ENVIRONMENT = ("python", "checkout", "env", "backend", "model", "weights")
+_BY_ENVIRONMENT = ("python", "checkout", "env", "backend", "model", "compiled", "weights")
 _COMMON = ("backend", "bs", "workload", "weights", "data", "attributes", "model", "compiled", "shape", "precision",
            "device", "scope")  # fmt: skip
 
@@ -108,6 +108,7 @@ def _run_options(given: argparse.Namespace, name: SideName) -> RunOptions:
     values = vars(given) | {
         "backend": [],
         "model": getattr(given, f"{name}_model") or given.model,
+        "compiled": getattr(given, f"{name}_compiled") or given.compiled,
         "weights": getattr(given, f"{name}_weights") or given.weights,
         "quick": False, "baseline": None, "chips": None, "streams": 1, "include_flagged": False, "no_plots": True,
         "invocations": 1,
@@ -126,7 +127,7 @@ def _refuse_environments(given: argparse.Namespace) -> None:
 def _environment(given: argparse.Namespace, name: SideName, options: RunOptions) -> Environment:
     own = {what: getattr(given, f"{name}_{what}") for what in _BY_ENVIRONMENT}
     variables = dict(own["env"])
-    told = [f"{what} {own[what]}" for what in ("python", "checkout", "model", "weights") if own[what]]
+    told = [f"{what} {own[what]}" for what in ("python", "checkout", "model", "compiled", "weights") if own[what]]
     told += [f"backend {' '.join(own['backend'])}"] if own["backend"] else []
     told += [f"{key}={value}" for key, value in sorted(variables.items())]
     return Environment(

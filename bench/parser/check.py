@@ -33,6 +33,9 @@ def add_paired(parser: argparse.ArgumentParser) -> None:
             help="its backends, instead of --backend; as many as the other side has",
         )  # fmt: skip
         sides.add_argument(f"--{side}-model", metavar="FILE.onnx", help="its model, instead of --model")
+        sides.add_argument(
+            f"--{side}-compiled", metavar="FILE|DIR", help="its compiled model (.om, .engine), instead of --compiled"
+        )
         sides.add_argument(f"--{side}-weights", metavar="FILE.pth", help="its weights, instead of --weights")
         sides.add_argument(
             f"--{side}-cmd", metavar="COMMAND",

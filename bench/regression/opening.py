@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from backends.base import Device
+from bench.compiled import digest
 from bench.environment import describe_conditions, describe_host
 from bench.errors import UsageError
 from bench.locks import hold
@@ -24,6 +25,7 @@ from bench.regression.pairs import Side, SideName
 from bench.regression.probe import Found, Question
 from bench.regression.rows import Grid, Offer, plan_rows
 from bench.regression.turns import TurnTaking
+from bench.selection import check_compiled
 from bench.workloads.base import Materials
 from reports.records import SCHEMA_VERSION, Conditions, Host, MeasureLimits, RunRecord
 from reports.regression import Missing
@@ -82,6 +84,9 @@ def open_environments(
                 precisions=list(grid.precisions), scopes=list(grid.scopes),
             )
         )  # fmt: skip
+    for name, side in sides.items():
+        usable = [each.variant.backend for each in found[name].candidates if each.variant]
+        check_compiled(side.workload.compiled, usable)
     slots = candidate_slots(found["base"], found["new"], named)
     variants = [candidate.variant for slot in slots for candidate in slot if candidate and candidate.variant]
     with contextlib.ExitStack() as stack:
@@ -143,7 +148,11 @@ def _header(
         host=replace(host, python=found.python),
         git=found.git,
         packages=found.packages,
-        workload=replace(materials.info, notes=[*materials.info.notes, *told]),
+        workload=replace(
+            materials.info,
+            compiled_sha256=digest(side.workload.compiled),
+            notes=[*materials.info.notes, *told],
+        ),
         cells_planned=rows,
         conditions=conditions,
         limits=MeasureLimits(**{name: getattr(grid.limits, name) for name in MeasureLimits.__struct_fields__}),

@@ -170,6 +170,25 @@ def test_a_run_does_not_go_on_with_other_compiled_files(machine: Machine) -> Non
     one_line(machine.bench("--resume", "o", code=2).stderr, "its compiled files changed since it began")
 
 
+def test_a_check_holds_one_compiled_file_against_another(machine: Machine) -> None:
+    for name, precision in (("before", "fp16"), ("after", "fp32")):
+        acl.write_om(machine.folder / f"{name}.om", Path(machine.bench.model), [1], precision=precision)
+    process = machine.bench.start(
+        "check", "--model", machine.bench.model, "--base-compiled", "before.om", "--new-compiled", "after.om",
+        "--backend", ACL, "--bs", "1", "--pairs", "2", "--noisy-pairs", "2", "--samples", "10", "--max-time", "0.3",
+        "--one-by-one", "--out", "o",
+    )  # fmt: skip
+    process.communicate(timeout=120)
+    assert process.returncode in (0, 1, 3)  # two pairs show nothing
+    sides = [store.read(machine.folder / "o" / f"{name}.jsonl") for name in ("base", "new")]
+    assert len({run.run.workload.compiled_sha256 for run in sides}) == 2
+    assert [len({cell.artifact.sha256 for cell in run.cells if cell.artifact}) for run in sides] == [1, 1]
+    assert {cell.status for run in sides for cell in run.cells} == {"ok"}
+    page = (machine.folder / "o" / "check.md").read_text()
+    assert "compiled before.om" in page
+    assert "compiled after.om" in page
+
+
 def test_what_fails_after_the_samples_costs_no_figures(machine: Machine) -> None:
     machine.describe(
         faults=(acl.Fault(call="rt.event_elapsed_time", code=207000), acl.Fault(call="rt.reset_device", code=507899))
@@ -181,10 +200,12 @@ def test_what_fails_after_the_samples_costs_no_figures(machine: Machine) -> None
 
 def test_compiled_files_that_no_backend_would_use_are_refused(bench: Bench) -> None:
     acl.write_om(bench.folder / "tiny_bs1.om", Path(bench.model), [1])
-    for command in (("--backend", "ort", "--bs", "1"), ("translate", "--backend", "ort", "--bs", "8", "--out", "t")):
-        one_line(
-            bench(*command, "--compiled", "tiny_bs1.om", code=2).stderr, "tiny_bs1.om", "onnxruntime would not use it"
-        )
+    for option, command in (
+        ("--compiled", ("--backend", "ort", "--bs", "1")),
+        ("--compiled", ("translate", "--backend", "ort", "--bs", "8", "--out", "t")),
+        ("--new-compiled", ("check", "--model", bench.model, "--backend", "ort", "--bs", "1", "--out", "c")),
+    ):
+        one_line(bench(*command, option, "tiny_bs1.om", code=2).stderr, "tiny_bs1.om", "onnxruntime would not use it")
 
 
 def test_a_compiled_file_that_is_not_there_is_said_at_once(bench: Bench) -> None:
