@@ -17,7 +17,6 @@ import torch
 
 from backends.base import ConversionError
 from bench.workloads.base import cache_file
-from bench.workloads.stargan import DEFAULT_OPSET
 from bench.workloads.stargan_network import ATTRIBUTES, IMAGE_SIZE, Generator
 
 INPUTS = ("real_img", "attr")
@@ -32,7 +31,7 @@ _CHECKED_BATCH = 3  # another than the traced one, so that a batch frozen into t
 _TOLERANCE = 1e-3
 
 
-def export(generator: Generator, path: Path, opset: int = DEFAULT_OPSET) -> None:
+def export(generator: Generator, path: Path, opset: int) -> None:
     """Write `path` with inputs real_img (n, 3, 128, 128) and attr (n, 5), output fake_img, and a dynamic batch n.
 
     Raises ConversionError when the exporter fails or the result is not the network: another opset, names, number of

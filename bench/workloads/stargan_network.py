@@ -18,7 +18,6 @@ import torch
 from torch import nn
 
 from bench.errors import UsageError
-from bench.workloads.stargan import SEED
 
 IMAGE_SIZE = 128
 ATTRIBUTES = 5
@@ -81,7 +80,7 @@ class Generator(nn.Module):  # type: ignore[misc]  # torch is untyped here
         return translated
 
 
-def seeded_generator(seed: int = SEED) -> Generator:
+def seeded_generator(seed: int) -> Generator:
     """The generator with PyTorch's default initialisation from a fixed seed; the caller's random state is kept."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

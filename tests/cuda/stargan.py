@@ -65,7 +65,8 @@ def _export(path: Path) -> None:
 
     import torch
 
-    from bench.workloads.stargan_export import DEFAULT_OPSET, INPUTS, OUTPUT
+    from bench.workloads.stargan import DEFAULT_OPSET
+    from bench.workloads.stargan_export import INPUTS, OUTPUT
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
