@@ -113,8 +113,8 @@ class RunDisplay(_Display):
             text = f"{record.latency.median_ms:.4g} ms{known}, {record.fps_per_card:.4g} FPS/card"
             if record.throughput:
                 text += f", {record.throughput.fps:.4g} FPS measured on {len(record.throughput.workers)} workers"
-            if record.throughput_failure:
-                text += f"; [red]throughput failed[/]: {escape(record.throughput_failure.message)}"
+            if lost := record.throughput_failure:
+                text += f"; [red]failed[/] in phase {escape(repr(lost.phase))}: {escape(lost.message)}"
             if against := flags.short(record):
                 text += f" [yellow]⚠ {escape(', '.join(against))}[/]"
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 
@@ -175,16 +176,18 @@ def test_cpu_streams_are_workers_on_disjoint_cores(bench: Bench) -> None:
 
 
 @pytest.fixture(scope="module")
-def faulty(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, CellRecord], str]:
-    """One run of every card with a chip that is not as it should be: the cells by their backend, and the report."""
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, CellRecord], str, str]:
+    """One run of every card with a chip that is not as it should be: cells by backend, the report, the terminal."""
     bench = Bench(tmp_path_factory.mktemp("faulty"))
-    bench("--model", bench.model, "--backend", "onebadchip", "onechipelsewhere", "onechipfallsback", "--bs", "1",
-          "--chips", "2", *FAST, "--out", "o")  # fmt: skip
+    done = bench("--model", bench.model, "--backend", "onebadchip", "onechipelsewhere", "onechipfallsback", "--bs", "1",
+                 "--chips", "2", *FAST, "--out", "o")  # fmt: skip
     cells = {cell.identity.backend: cell for cell in store.read(bench.folder / "o").cells}
-    return cells, (bench.folder / "o" / "report.md").read_text()
+    return cells, (bench.folder / "o" / "report.md").read_text(), done.stdout + done.stderr
 
 
-def test_a_chip_that_fails_costs_the_throughput_and_not_the_latency(faulty: tuple[dict[str, CellRecord], str]) -> None:
+def test_a_chip_that_fails_costs_the_throughput_and_not_the_latency(
+    faulty: tuple[dict[str, CellRecord], str, str],
+) -> None:
     cell, report = faulty[0]["onebadchip"], faulty[1]
     assert cell.status == "ok"
     assert cell.latency is not None
@@ -193,16 +196,17 @@ def test_a_chip_that_fails_costs_the_throughput_and_not_the_latency(faulty: tupl
     assert "npu:1" in cell.throughput_failure.phase
     assert "507033" in cell.throughput_failure.message
     assert "507033" in report
+    assert re.search(r"failed in phase 'throughput, npu:1, \w+': .*507033", faulty[2])
 
 
-def test_chips_that_are_all_the_same_one_are_found_out(faulty: tuple[dict[str, CellRecord], str]) -> None:
+def test_chips_that_are_all_the_same_one_are_found_out(faulty: tuple[dict[str, CellRecord], str, str]) -> None:
     cell = faulty[0]["onechipelsewhere"]
     assert cell.throughput is None
     assert cell.throughput_failure is not None
     assert "asked for npu:1, the session runs on npu:0" in cell.throughput_failure.message
 
 
-def test_a_chip_that_falls_back_is_named_beside_the_figure(faulty: tuple[dict[str, CellRecord], str]) -> None:
+def test_a_chip_that_falls_back_is_named_beside_the_figure(faulty: tuple[dict[str, CellRecord], str, str]) -> None:
     cell, report = faulty[0]["onechipfallsback"], faulty[1]
     assert cell.throughput is not None
     assert "on npu:1 nodes may run on the CPU" in cell.throughput.flags
