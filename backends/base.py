@@ -309,7 +309,10 @@ class Backend(ABC):
 
     @abstractmethod
     def probe(self) -> Availability:
-        """Say whether this machine can run the backend. Never raises, opens no device, under a second."""
+        """Say whether this machine can run the backend. Never raises, opens no device.
+
+        Every command that names no backend asks all of them: within a second, if the vendor's own tool lets it.
+        """
 
     @abstractmethod
     def capabilities(self, device: Device) -> Capabilities:
