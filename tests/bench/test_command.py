@@ -306,7 +306,6 @@ def test_a_precision_that_one_backend_lacks_costs_only_that(bench: Bench) -> Non
     ], done.stderr  # fmt: skip
     assert [skipped.backend for skipped in run.run.skipped] == ["onnxruntime bf16"]
     report = (bench.folder / "o" / "report.md").read_text()
-    # On a busy machine the first may be flagged, and then it is not what ratios are over.
-    sides = ("bf16 bf16 simulated", "bf16 fp32 simulated")
-    assert " / ".join(sides) in report or " / ".join(reversed(sides)) in report
+    # On a busy machine any of the three may be flagged, and ratios are over the first that is not.
+    assert "bf16 bf16 simulated / " in report or " / bf16 bf16 simulated" in report
     assert "compares unequal things" in report
