@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -98,9 +99,12 @@ def test_a_real_report_keeps_every_cell_of_its_tables() -> None:
 
 
 def test_the_bundled_example_has_its_pictures_inside() -> None:
-    reader = read(html.page((EXAMPLE / "report.md").read_text(encoding="utf-8"), EXAMPLE, "example"))
+    text = (EXAMPLE / "report.md").read_text(encoding="utf-8")
+    names = re.findall(r"^!\[.*\]\((\S+\.png)\)$", text, re.MULTILINE)
+    assert sorted(names) == sorted(path.name for path in EXAMPLE.glob("*.png"))
+    reader = read(html.page(text, EXAMPLE, "example"))
     found = [base64.b64decode((picture["src"] or "").partition("base64,")[2]) for picture in reader.of("img")]
-    assert found == [(EXAMPLE / f"compute-{name}.png").read_bytes() for name in ("latency", "fps", "samples")]
+    assert found == [(EXAMPLE / name).read_bytes() for name in names]
     assert reader.of("img")[0]["alt"] == "compute: latency"
 
 
