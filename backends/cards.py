@@ -51,6 +51,14 @@ def _ampere(name: str, *also: str, bandwidth: float) -> Card:
     )  # fmt: skip
 
 
+def _volta(name: str, *also: str, fp32: float, fp16: float) -> Card:
+    """A V100: its two forms run at different clocks; the size of its memory changes nothing here."""
+    return Card(
+        name, chips=1, chip="GV100", also=("V100", *also), bandwidth=900e9, peak_flops=_tera(fp32=fp32, fp16=fp16),
+        source="NVIDIA V100 data sheet (no rate for int8, which its tensor cores do not have)",
+    )  # fmt: skip
+
+
 def _hopper(name: str, *also: str, bandwidth: float, source: str) -> Card:
     """A Hopper module (SXM): H100 and H200 compute alike."""
     return Card(
@@ -98,10 +106,34 @@ _NVIDIA = (
         bandwidth=320e9,
         source="NVIDIA T4 data sheet; bandwidth from its product brief (up to 320 GB/s; the data sheet rounds to 300)",
     ),
+    _volta("Tesla V100-PCIE-16GB", "V100 PCIe 16GB", "V100 PCIe", fp32=14, fp16=112),
+    _volta("Tesla V100-PCIE-32GB", "V100 PCIe 32GB", "V100 PCIe", fp32=14, fp16=112),
+    _volta("Tesla V100-SXM2-16GB", "V100 SXM 16GB", "V100 SXM2", fp32=15.7, fp16=125),
+    _volta("Tesla V100-SXM2-32GB", "V100 SXM 32GB", "V100 SXM2", fp32=15.7, fp16=125),
+    Card(
+        "NVIDIA A2", chips=1, chip="GA107", also=("A2",), bandwidth=200e9,
+        peak_flops=_tera(fp32=4.5, tf32=9, fp16=18, bf16=18, int8=36),
+        source="NVIDIA A2 data sheet, figures without sparsity",
+    ),
     Card(
         "NVIDIA A10", chips=1, chip="GA102", also=("A10",), bandwidth=600e9,
         peak_flops=_tera(fp32=31.2, tf32=62.5, fp16=125, bf16=125, int8=250),
         source="NVIDIA A10 data sheet, figures without sparsity",
+    ),
+    Card(
+        "NVIDIA A30", chips=1, chip="GA100", also=("A30",), bandwidth=933e9,
+        peak_flops=_tera(fp32=10.3, tf32=82, fp16=165, bf16=165, int8=330),
+        source="NVIDIA A30 data sheet, figures without sparsity",
+    ),
+    Card(
+        "NVIDIA A40", chips=1, chip="GA102", also=("A40",), bandwidth=696e9,
+        peak_flops=_tera(fp32=37.4, tf32=74.8, fp16=149.7, bf16=149.7, int8=299.3),
+        source="NVIDIA A40 data sheet, figures without sparsity",
+    ),
+    Card(
+        "NVIDIA RTX A6000", chips=1, chip="GA102", also=("A6000",), bandwidth=768e9,
+        peak_flops=_tera(fp32=38.7, tf32=77.4, fp16=154.8, bf16=154.8, int8=309.7),
+        source="NVIDIA Ampere GA102 whitepaper, RTX A6000, figures without sparsity",
     ),
     _ampere("NVIDIA A100-PCIE-40GB", "A100 PCIe 40GB", "A100 40GB PCIe", "A100 40GB", bandwidth=1555e9),
     _ampere("NVIDIA A100-SXM4-40GB", "A100 SXM 40GB", "A100 40GB SXM", "A100 40GB SXM4", "A100 40GB", bandwidth=1555e9),
@@ -116,6 +148,12 @@ _NVIDIA = (
         "NVIDIA GeForce RTX 4090", chips=1, chip="AD102", also=("RTX 4090", "4090"), bandwidth=1008e9,
         peak_flops=_tera(fp32=82.6, tf32=82.6, fp16=330.3, bf16=165.2, int8=660.6),
         source="NVIDIA Ada whitepaper, appendix A, figures without sparsity (fp16 with fp16 accumulation)",
+    ),
+    Card(
+        "NVIDIA GeForce RTX 5090", chips=1, chip="GB202", also=("RTX 5090", "5090"), bandwidth=1792e9,
+        peak_flops=_tera(fp32=104.8, tf32=104.8, fp16=838 / 2, bf16=419 / 2, int8=838),
+        source="NVIDIA RTX Blackwell GPU architecture whitepaper, appendix A (fp16 with fp16 accumulation); fp16 and"
+        " bf16 are half of what it states with sparsity",
     ),
     Card(
         "NVIDIA L4", chips=1, chip="AD104", also=("L4",), bandwidth=300e9,

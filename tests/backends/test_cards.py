@@ -34,6 +34,8 @@ by_name = pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
         ("A10", "NVIDIA A10"),
         ("H100 SXM5", "NVIDIA H100 80GB HBM3"),
         ("RTX 4090", "NVIDIA GeForce RTX 4090"),
+        ("V100-SXM2-32GB", "Tesla V100-SXM2-32GB"),
+        ("RTX A6000", "NVIDIA RTX A6000"),
     ],
 )
 def test_cards_are_found_by_the_names_that_people_write(text: str, name: str) -> None:
@@ -44,7 +46,23 @@ def test_cards_are_found_by_the_names_that_people_write(text: str, name: str) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "NVIDIA", "card", "T40", "A100", "a100 80gb", "H100", "310P", "Ascend310P3", "TU104", "3090 Ti", "CPU"],
+    [
+        "",
+        " ",
+        "NVIDIA",
+        "card",
+        "T40",
+        "A100",
+        "a100 80gb",
+        "V100",
+        "V100 PCIe",
+        "H100",
+        "310P",
+        "Ascend310P3",
+        "TU104",
+        "3090 Ti",
+        "CPU",
+    ],
 )
 def test_unknown_and_unclear_names_stay_unresolved(text: str) -> None:
     assert resolve(text) is None
