@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from backends import cards
 from backends.base import BackendError, Device, DeviceError, Precision, Scope, Session
 from bench.clock import PERF_CLOCK
 from bench.device_time import device_times
@@ -32,6 +33,7 @@ from reports.records import (
     OutputAccuracy,
     Samples,
 )
+from reports.roofline import CardLimits, impossible, in_words, share_of_peak
 from reports.summary import derived_fps_per_card, summarise
 
 _T = TypeVar("_T")
@@ -120,7 +122,7 @@ def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progres
         if end.failure:
             record = replace(record, session={**record.session, "after the measurement": end.failure})
         record = replace(record, device_times=by_device)
-        return _judged(task, record, samples, watch, placement)
+        return _judged(task, record, samples, watch, placement, order.materials.info.flop_per_image)
 
 
 class _Closing:
@@ -154,22 +156,38 @@ def _by_device(task: CellTask, subject: Subject, session: Session, phase: Callab
         return None
 
 
-def _judged(task: CellTask, record: CellRecord, samples: Samples, watch: Watch, placement: str) -> CellRecord:
+def _judged(
+    task: CellTask, record: CellRecord, samples: Samples, watch: Watch, placement: str, flop_per_image: float | None
+) -> CellRecord:
     """The record with its figures and the verdicts on them; figures of FPS only where the outputs are right."""
     right = _passed(record.accuracy)
     latency = summarise(samples, task.limits.half_width)
     telemetry = watch.telemetry(task.batch)
     flags = _flags(samples, latency, record.device_times, watch, placement, right) if latency else None
     record = replace(record, samples=samples, latency=latency, telemetry=telemetry, flags=flags)
-    if latency is None or not right:
+    if latency is None or flags is None or not right:
         return record
 
     def fps(mean_ms: float | None) -> float | None:
         return derived_fps_per_card(task.chips, task.batch, mean_ms) if mean_ms else None
 
+    flags = _held_to_the_peak(flags, record.identity, fps(latency.mean_ms), flop_per_image)
     # The slowest mean of the interval is the lowest rate.
     low, high = fps(latency.mean_high_ms), fps(latency.mean_low_ms)
-    return replace(record, status="ok", fps_per_card=fps(latency.mean_ms), fps_low=low, fps_high=high)
+    return replace(record, status="ok", flags=flags, fps_per_card=fps(latency.mean_ms), fps_low=low, fps_high=high)
+
+
+def _held_to_the_peak(
+    flags: Flags, identity: CellIdentity, fps_per_card: float | None, flop_per_image: float | None
+) -> Flags:
+    """With the verdict on whether that card can do so much: below its floor a time is a measuring error."""
+    card = cards.find(identity.card)
+    limits = CardLimits(peak_flops=card.peak_flops)
+    share = share_of_peak(fps_per_card, flop_per_image, limits, identity.precision)
+    if share is None:
+        return flags
+    reason = in_words(share, card.name, limits, identity.precision) if impossible(share) else ""
+    return replace(flags, within_peak=not impossible(share), peak_reason=reason)
 
 
 def _elsewhere(asked: Device, executed: Device) -> str:

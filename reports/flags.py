@@ -28,6 +28,7 @@ def short(cell: CellRecord) -> list[str]:
             ("overhead", flags.overhead_ok is False),
             ("placement", flags.placement_ok is False),
             ("clocks disagree", flags.clocks_agree is False),
+            ("above the card's peak", flags.within_peak is False),
             ("inaccurate", flags.accuracy is False),
         )
         if against
@@ -62,6 +63,8 @@ def in_words(cell: CellRecord) -> list[str]:
             "by the device's own events a call takes longer than the host saw: the runtime did not wait for the device,"
             " or the device was slower afterwards"
         )
+    if flags.within_peak is False:
+        words.append(f"it is {flags.peak_reason}")
     if flags.accuracy is False:
         words.append("its outputs are wrong")
     return words

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 #: major.minor; readers take older minors of their major, and refuse what is newer: they would not know what it says.
-SCHEMA_VERSION = "1.4"
+SCHEMA_VERSION = "1.5"
 
 PrecisionName = Literal["fp32", "tf32", "fp16", "bf16", "int8"]
 #: unknown: another tool's log does not tell

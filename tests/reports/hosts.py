@@ -47,7 +47,8 @@ class Host:
         durations = np.exp(0.02 * ar1(generator, 0.7, streams, _SAMPLES))
         spiked = generator.random(durations.shape) < self.spiked
         durations[spiked] *= 1 + generator.exponential(0.2, np.count_nonzero(spiked))
-        return np.log(np.median(durations, axis=1))
+        medians: Floats = np.log(np.median(durations, axis=1))
+        return medians
 
     def paired(self, generator: np.random.Generator, trials: int, pairs: int, slowdown: float = 0.0) -> Floats:
         """(trials, pairs) of log differences, new - base, measured in ABBA order."""

@@ -97,6 +97,7 @@ def test_a_flagged_cell_is_shown_in_words_and_enters_no_ratio() -> None:
         ({"overhead_ok": False}, "overhead", "the loop's own share"),
         ({"placement_ok": False, "placement_reason": "it ran on cpu"}, "placement", "asked to: it ran on cpu"),
         ({"clocks_agree": False}, "clocks disagree", "takes longer than the host saw"),
+        ({"within_peak": False, "peak_reason": "197 % of it"}, "above the card's peak", "it is 197 % of it"),
         ({"accuracy": False}, "inaccurate", "its outputs are wrong"),
     ],
 )
