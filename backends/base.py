@@ -227,6 +227,8 @@ class Session(ABC):
     precision: Precision
     #: Where it really runs, as read back from the runtime where that can be had.
     device: Device
+    #: The same with the card and the address that the runtime itself tells; None where it tells neither.
+    runs_on: DeviceInfo | None = None
     #: What of the model runs elsewhere than on `device`, in words; empty if nothing does.
     fallback: str = ""
 

@@ -1,4 +1,4 @@
-"""What the host offers a runtime: CPU name, cores that this process may use, installed packages, NVIDIA cards.
+"""What the host offers a runtime: CPU name, cores that this process may use, installed packages.
 
 Everything is read from files and package metadata, so that a probe imports no vendor runtime.
 """
@@ -100,34 +100,3 @@ def package_version(*distributions: str) -> str | None:
         except PackageNotFoundError:
             continue
     return None
-
-
-def nvidia_devices(root: Path = Path("/proc/driver/nvidia/gpus")) -> tuple[DeviceInfo, ...]:
-    """NVIDIA cards that the kernel driver lists and CUDA_VISIBLE_DEVICES leaves, numbered as CUDA does.
-
-    In PCI order, which is CUDA's under CUDA_DEVICE_ORDER=PCI_BUS_ID; workers are started with that. Their address is
-    the PCI address, left out where it cannot be told which of several cards has which number.
-    """
-    if not root.is_dir():
-        return ()
-    cards: list[tuple[str, str]] = []
-    for folder in sorted(root.iterdir()):
-        try:
-            text = (folder / "information").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            text = ""
-        match = re.search(r"^Model:\s*(.+)$", text, re.MULTILINE)
-        cards.append((match.group(1).strip() if match else "NVIDIA GPU", folder.name))
-    mask = os.environ.get("CUDA_VISIBLE_DEVICES")
-    by_uuid = mask is not None and mask.startswith("GPU-")
-    if len(cards) > 1 and (by_uuid or os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID") != "PCI_BUS_ID"):
-        cards = [(name, "") for name, _ in cards]
-    if mask is not None:
-        # CUDA stops at the first entry that is no device; entries by UUID cannot be told apart here.
-        visible = []
-        for entry in mask.split(","):
-            if not (entry.strip().isascii() and entry.strip().isdecimal()) or int(entry) >= len(cards):
-                break
-            visible.append(cards[int(entry)])
-        cards = visible if not by_uuid else cards
-    return tuple(DeviceInfo(Device("cuda", index), name, address) for index, (name, address) in enumerate(cards))

@@ -79,6 +79,7 @@ def run_cell(order: MeasureTask, phase: Callable[[str], None], progress: Progres
         end = _Closing(session)
         with end:
             phase("check")
+            subject.check_card(session, task.card, task.address)
             feeds = subject.fed(session)
             session.copy_inputs(feeds[0])
             _, first_call_s = _timed(lambda: subject.infer_check_batch(session))

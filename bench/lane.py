@@ -35,6 +35,7 @@ def run_lane(
         sessions = [opened.enter_context(subject.open(artifact)) for _ in range(lane.streams)]
         requests = [timing.compose(session, task.scope, subject.fed(session)) for session in sessions]
         phase("check")
+        subject.check_card(sessions[0], task.card, lane.address)
         _check(sessions, subject, order.executed)
         stamps = timing.Stamps(task.limits.max_samples + lane.streams)
         with timing.collector_off():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backends import cards, registry
-from backends.base import Backend, BackendUnavailable, Capabilities, Device, DeviceInfo, Precision, Scope
+from backends.base import Availability, Backend, BackendUnavailable, Capabilities, Device, DeviceInfo, Precision, Scope
 from bench.errors import UsageError
 from bench.placement import lanes_for
 from bench.plan import Variant
@@ -53,10 +53,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What can be measured here and what cannot."""
+    """What can be measured here and what cannot, and what the backends that can warn of."""
 
     variants: list[Variant]
     skipped: list[Skipped]
+    notes: list[str]
 
 
 def select(requests: Sequence[BackendRequest], what: Wanted) -> Selection:
@@ -68,11 +69,12 @@ def select(requests: Sequence[BackendRequest], what: Wanted) -> Selection:
     wanted = list(requests) or [BackendRequest(name, {}) for name in registry.names()]
     variants: list[Variant] = []
     skipped: list[Skipped] = []
+    notes: dict[str, None] = {}
     for request in wanted:
         try:
             backend = registry.load(request.name)
             _check_options(backend, request)
-            variant, missing = _variant(backend, request, what)
+            variant, missing, warnings = _variant(backend, request, what)
         except BackendUnavailable as error:
             if explicit:
                 skipped.append(Skipped(backend=request.name, reason=str(error)))
@@ -81,7 +83,8 @@ def select(requests: Sequence[BackendRequest], what: Wanted) -> Selection:
             raise UsageError(f"--backend {request.name} is given twice with the same options; name it once.")
         variants.append(variant)
         skipped += missing
-    return Selection(variants, skipped)
+        notes |= dict.fromkeys(f"{request.name}: {text}" for text in warnings)
+    return Selection(variants, skipped, list(notes))
 
 
 def takes_compiled(backend: str) -> bool:
@@ -109,12 +112,15 @@ def _check_options(backend: Backend, request: BackendRequest) -> None:
         raise UsageError(f"--backend: {error}") from None
 
 
-def _variant(backend: Backend, request: BackendRequest, what: Wanted) -> tuple[Variant, list[Skipped]]:
-    """What the backend can take part in, and the precisions that it cannot. Raises BackendUnavailable if in none."""
+def _variant(backend: Backend, request: BackendRequest, what: Wanted) -> tuple[Variant, list[Skipped], tuple[str, ...]]:
+    """What the backend can take part in, the precisions that it cannot, and what it warns of.
+
+    Raises BackendUnavailable if there is nothing that it can take part in.
+    """
     availability = registry.probe(backend)
     if not availability.usable:
         raise BackendUnavailable(availability.reason)
-    found = _pick_device(availability.devices, what.device)
+    found = _pick_device(availability, what.device)
     capabilities = backend.capabilities(found.device)
     asked = tuple(what.precisions) or (capabilities.default_precision,)
     usable = tuple(precision for precision in asked if precision in capabilities.precisions)
@@ -142,7 +148,7 @@ def _variant(backend: Backend, request: BackendRequest, what: Wanted) -> tuple[V
         simulated=backend.simulated,
         precisions=usable,
     )
-    return variant, missing
+    return variant, missing, availability.warnings
 
 
 def _not_offered(found: DeviceInfo, capabilities: Capabilities, precision: Precision) -> str:
@@ -150,11 +156,13 @@ def _not_offered(found: DeviceInfo, capabilities: Capabilities, precision: Preci
     return f"on {found.device} it offers {offered}, not {precision}; change --precision."
 
 
-def _pick_device(devices: Sequence[DeviceInfo], wanted: Device | None) -> DeviceInfo:
+def _pick_device(availability: Availability, wanted: Device | None) -> DeviceInfo:
+    devices = availability.devices
     if wanted is None:
         return devices[0]
     for info in devices:
         if info.device == wanted:
             return info
     here = ", ".join(str(info.device) for info in devices)
-    raise BackendUnavailable(f"it finds no device {wanted} here, but {here}; change --device.")
+    why = "".join(f" ({text.rstrip('.')})" for text in availability.warnings)
+    raise BackendUnavailable(f"it finds no device {wanted} here, but {here}{why}; change --device.")

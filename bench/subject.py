@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from backends import registry
-from backends.base import Array, Artifact, Backend, Device, Feeds, OptionValue, Precision, Session
+from backends.base import Array, Artifact, Backend, Device, DeviceError, Feeds, OptionValue, Precision, Session
 from backends.casting import cast_feeds
 from bench.plan import CellTask, WorkloadSpec
 from bench.samples import sample_strip
@@ -61,6 +61,24 @@ class Subject:
         """Load it on the device. Raises the errors of backends.base."""
         return self.backend.open(artifact, self.device, self.options)
 
+    def check_card(self, session: Session, card: str, address: str) -> None:
+        """Raise DeviceError where the runtime itself tells of another card than the one that was planned.
+
+        By the address where both sides know one; names alone may have an addition, as for a part of a card.
+        """
+        found = session.runs_on
+        if found is None:
+            return
+        by_address = found.address and address
+        if found.address == address if by_address else not found.card or found.card.startswith(card):
+            return
+        shown, planned = _named(found.card, found.address), _named(card, address)
+        hint = "; leave CUDA_DEVICE_ORDER unset, and name cards by number in CUDA_VISIBLE_DEVICES"
+        raise DeviceError(
+            f"{self.device} turns out to be {shown}, and was taken for {planned}"
+            f"{hint if self.device.kind == 'cuda' else '; ask the author of its backend'}."
+        )
+
     @cached_property
     def feeds(self) -> list[Feeds]:
         """Different host batches; the reference outputs are those of the first."""
@@ -103,3 +121,7 @@ class Subject:
         session.copy_inputs(cast_feeds(self.feeds[0], session.inputs))
         self.infer_check_batch(session)
         return self.compare(session)
+
+
+def _named(card: str, address: str) -> str:
+    return f"{card} ({address})" if address else card

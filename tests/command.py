@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.doubles import faults, plugin
 from tests.doubles.onnx_files import tiny_convnet
-from tests.forked import ROOT, Forker
+from tests.forked import ROOT, Forker, python_path
 
 _FORKER = Forker()
 _LIMIT_S = 300.0
@@ -35,7 +35,7 @@ class Bench:
             plugin.install(doubles)
             faults.install(doubles)
         self.environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([str(ROOT), str(doubles)]),
+            "PYTHONPATH": python_path(ROOT, doubles),
             "XDG_CACHE_HOME": str(folder / "cache"),
             # Tests must neither wait for a run of somebody's nor make one wait.
             "BENCH_LOCK_DIR": str(folder / "locks"),

@@ -30,6 +30,12 @@ ROOT = Path(__file__).parents[1]
 _LATER = ("pandas", "psutil", "rich.progress", "matplotlib.figure", "matplotlib.backends.backend_agg", "markdown_it")
 
 
+def python_path(*folders: Path | str) -> str:
+    """These before what this process itself was given, which may be where the project's packages come from."""
+    before = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join(dict.fromkeys([*map(str, folders), *filter(None, before)]))
+
+
 class Forker:
     """The process that forks the others, started with the first order and ended with this process."""
 
@@ -46,18 +52,21 @@ class Forker:
             files = [Path(place) / name for name in ("out", "error")]
             order = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment),
                      "files": list(map(str, files))}  # fmt: skip
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")  # type: ignore[union-attr]
-            self._process.stdin.flush()  # type: ignore[union-attr]
-            if not select.select([self._process.stdout], [], [], limit_s)[0]:
+            orders, answers = self._process.stdin, self._process.stdout
+            assert orders is not None
+            assert answers is not None
+            orders.write(json.dumps(order).encode() + b"\n")
+            orders.flush()
+            if not select.select([answers], [], [], limit_s)[0]:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self.end()
                 raise TimeoutError(f"{' '.join(arguments)} took longer than {limit_s:g} s")
-            status = int(self._process.stdout.readline())  # type: ignore[union-attr]
+            status = int(answers.readline())
             out, error = (file.read_text(encoding="utf-8") for file in files)
         return status, out, error
 
     def _started(self) -> subprocess.Popen[bytes]:
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"PYTHONPATH": python_path(ROOT)}
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.forked"], cwd=ROOT, env=environment, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, start_new_session=True,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from backends import host
+from backends import host, nvidia
 from backends._cuda import Cuda, Vendor, open_cuda
+from backends._cuda.tf32 import OVERRIDE, override
 from backends.base import (
     Artifact,
     Availability,
@@ -27,7 +27,7 @@ from backends.convert.half import to_fp16
 from backends.onnxruntime import loading
 from backends.onnxruntime.card import Card, card_of
 from backends.onnxruntime.engines import EngineFolder
-from backends.onnxruntime.precision import OVERRIDE, check
+from backends.onnxruntime.precision import check
 from backends.onnxruntime.providers import NO_API, OPTIONS, Settings
 from backends.onnxruntime.session import OrtSession
 
@@ -58,7 +58,7 @@ class OnnxRuntimeBackend(Backend):
         present = [name for name in _PACKAGES if host.package_version(name)]
         if not present or not host.installed("onnxruntime"):
             return Availability(False, f"onnxruntime is not installed; {_INSTALL}.")
-        gpus = host.nvidia_devices() if "onnxruntime-gpu" in present else ()
+        gpus = nvidia.nvidia_devices() if "onnxruntime-gpu" in present else ()
         clash = ""
         if len(present) > 1:
             clash = (
@@ -69,7 +69,7 @@ class OnnxRuntimeBackend(Backend):
             True,
             versions={name: host.package_version(name) or "" for name in present},
             devices=(*gpus, host.cpu_device()),
-            warnings=(clash,) if clash else (),
+            warnings=tuple(filter(None, (clash, nvidia.unlisted() if "onnxruntime-gpu" in present else ""))),
         )
 
     def capabilities(self, device: Device) -> Capabilities:
@@ -135,6 +135,6 @@ def _engines(ort: Any, artifact: Artifact, card: Card) -> EngineFolder:
     key = {
         "onnx": artifact.sha256, "onnxruntime": str(ort.__version__), "card": card.name, "capability": card.dotted,
         "precision": artifact.precision.value, "inputs": ", ".join(map(str, model.inputs)),
-        OVERRIDE: os.environ.get(OVERRIDE, ""),
+        OVERRIDE: override(),
     }  # fmt: skip
     return EngineFolder(_cache(model, "keeps TensorRT's engines"), key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 
-from backends import host
+from backends import nvidia
 from backends._cuda import Vendor, device_facts
 from backends.base import BackendError
 
@@ -20,6 +20,8 @@ class Card:
     name: str = ""
     capability: tuple[int, int] | None = None
     told_by: str = ""
+    #: the PCI address, "" where CUDA itself does not tell it
+    address: str = ""
 
     @property
     def has_tf32(self) -> bool | None:
@@ -37,13 +39,13 @@ def card_of(index: int, vendor: Vendor) -> Card:
     if vendor.driver_version() and vendor.installed():
         with suppress(BackendError):
             facts = device_facts(index, "auto", vendor)
-            return Card(facts.name, facts.capability, "CUDA")
+            return Card(facts.name, facts.capability, "CUDA", nvidia.plain_address(facts.address))
     return _by_nvml(index)
 
 
 def _by_nvml(index: int) -> Card:
     """By the PCI address, since NVML numbers cards in its own way."""
-    found = [info for info in host.nvidia_devices() if info.device.index == index]
+    found = [info for info in nvidia.nvidia_devices() if info.device.index == index]
     if not found:
         return Card()
     try:

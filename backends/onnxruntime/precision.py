@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from backends._cuda.tf32 import OVERRIDE, check_not_forced, override
 from backends.base import BackendUnavailable, Model, ModelMismatch, Precision
 from backends.onnxruntime.card import Card
 from backends.onnxruntime.providers import Settings
 
 #: NVIDIA's libraries read it once in a process, and heed it whatever a program asks: 0 turns TF32 off.
-OVERRIDE = "NVIDIA_TF32_OVERRIDE"
 
 
 def check(model: Model, asked: Precision, settings: Settings, card: Card) -> None:
@@ -37,24 +37,19 @@ def check(model: Model, asked: Precision, settings: Settings, card: Card) -> Non
 
 def _check_without_tf32(settings: Settings, card: Card) -> None:
     """Raises BackendUnavailable where fp32 might be TF32."""
-    value = os.environ.get(OVERRIDE, "").strip()
-    if value == "0" or card.has_tf32 is False:
+    if override() == "0" or card.has_tf32 is False:
         return
     if settings.tensorrt:
         raise BackendUnavailable(
             "ONNX Runtime has no option that keeps TensorRT from TF32, so this may not be fp32; ask for --precision"
             f" tf32, set {OVERRIDE}=0 before the start, or use backend tensorrt, which can."
         )
-    if value:
-        raise BackendUnavailable(
-            f"{OVERRIDE}={value} may turn TF32 on whatever is asked, so this may not be fp32; unset it."
-        )
+    check_not_forced(card.has_tf32)
 
 
 def executed(asked: Precision, card: Card) -> Precision:
     """TF32 is fp32 on a card without it, and where the environment turns it off."""
-    off = os.environ.get(OVERRIDE, "").strip() == "0"
-    if asked is Precision.TF32 and (off or card.has_tf32 is False):
+    if asked is Precision.TF32 and (override() == "0" or card.has_tf32 is False):
         return Precision.FP32
     return asked
 

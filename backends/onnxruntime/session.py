@@ -16,6 +16,7 @@ from backends.base import (
     Device,
     DeviceError,
     DeviceEvent,
+    DeviceInfo,
     Feeds,
     ModelMismatch,
     OptionValue,
@@ -29,6 +30,9 @@ from backends.onnxruntime.failures import Scene, engine_is_damaged, explained, f
 from backends.onnxruntime.memory import Bound, OwnCopies, PinnedCopies
 from backends.onnxruntime.placement import placement_of
 from backends.onnxruntime.providers import KINDS, Settings, Wish, check_taken, wish
+
+#: As CUDAGraphManager::Replay in ONNX Runtime's cuda_graph.cc does.
+_WITH_GRAPH = "on, captured by the first run; a run waits for the device itself"
 
 
 class OrtSession(Session):
@@ -64,7 +68,7 @@ class OrtSession(Session):
             wanted = wish(settings, model, artifact.precision, device, stream, folder)
             with engines.alone() if engines else nullcontext():
                 how = self._load(wanted, options, model, engines)
-                self._check(wanted)
+                self._check(wanted, card)
                 self._bind(cuda)
                 self._scene = replace(self._scene, opening=False)
                 if device.kind != "cpu":
@@ -106,7 +110,7 @@ class OrtSession(Session):
         kept = before and engines.engines() == before
         return {"engines": "from the cache" if kept else f"built now{again}"}
 
-    def _check(self, wanted: Wish) -> None:
+    def _check(self, wanted: Wish, card: Card | None) -> None:
         """What is in force must be what was asked for. Raises BackendUnavailable, ModelMismatch."""
         scene, session = self._scene, self._session
         found, told = list(session.get_providers()), session.get_provider_options()
@@ -119,6 +123,8 @@ class OrtSession(Session):
         loading.check_names("input", self.inputs, inputs)
         loading.check_names("output", self.outputs, outputs)
         self.device = self._device_in_force()
+        if card is not None and card.address:
+            self.runs_on = DeviceInfo(self.device, card.name, card.address)
         self._providers = found
         self.fallback = self._placement.fallback(scene.settings) if scene.device.kind != "cpu" else ""
 
@@ -168,7 +174,8 @@ class OrtSession(Session):
         return outputs
 
     def device_event(self) -> DeviceEvent | None:
-        event: DeviceEvent | None = self._copies.event()
+        # A graph's run waits for the device itself, whatever its options say: events would tell of the host, too.
+        event: DeviceEvent | None = None if self._scene.settings.graph else self._copies.event()
         return event
 
     def describe(self) -> dict[str, str]:
@@ -192,7 +199,7 @@ class OrtSession(Session):
         return {
             **told, **loading.build_facts(scene.ort), **({"card": card.name} if card.name else {}),
             **artifact.settings, **how, **precision.told(artifact.precision, settings, card), **copies.words,
-            "CUDA graph": "on, captured by the first run" if settings.graph else "off",
+            "CUDA graph": _WITH_GRAPH if settings.graph else "off",
             "use_tf32": "1" if artifact.precision is Precision.TF32 else "0",
             "cudnn_conv_algo_search": settings.conv_search,
             "first run": "while the session opened",

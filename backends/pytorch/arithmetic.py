@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from backends import host
+from backends._cuda.tf32 import OVERRIDE, check_not_forced, override
 from backends.base import BackendUnavailable, Device, OptionValue, Precision
 
 #: TF32 and bf16 came with Ampere.
@@ -16,16 +16,19 @@ _AMPERE = (8, 0)
 def executed(torch: Any, asked: Precision, device: Device) -> Precision:
     """What the device makes of it: before Ampere, on a T4 for one, TF32 is fp32; so it is where the user forbade it.
 
-    Raises BackendUnavailable for bf16 before Ampere, which PyTorch would emulate.
+    Raises BackendUnavailable for bf16 before Ampere, which PyTorch would emulate, and for fp32 where the environment
+    may turn it into TF32.
     """
-    if device.kind != "cuda" or asked not in (Precision.TF32, Precision.BF16):
+    if device.kind != "cuda" or asked is Precision.FP16:
         return asked
     has_both = tuple(torch.cuda.get_device_capability(device.index)) >= _AMPERE
     if asked is Precision.BF16 and not has_both:
         card = torch.cuda.get_device_name(device.index)
         raise BackendUnavailable(f"{card} has no bf16 arithmetic, PyTorch would emulate it; ask for fp16.")
-    if asked is Precision.TF32 and not (has_both and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0"):
+    if asked is Precision.TF32 and not (has_both and override() != "0"):
         return Precision.FP32
+    if asked is Precision.FP32:
+        check_not_forced(has_both)
     return asked
 
 
@@ -68,8 +71,8 @@ def apply_switches(torch: Any, asked: Precision, device: Device, options: Mappin
         "cudnn.benchmark": str(cudnn.benchmark).lower(),
         "cudnn.deterministic": str(cudnn.deterministic).lower(),
     }
-    if override := os.environ.get("NVIDIA_TF32_OVERRIDE"):
-        told["NVIDIA_TF32_OVERRIDE"] = override
+    if forced := override():
+        told[OVERRIDE] = forced
     return told
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from backends import host
+from backends import host, nvidia
 from backends.base import (
     Artifact,
     Availability,
@@ -20,14 +20,13 @@ from backends.base import (
     Precision,
     Session,
 )
-from backends.pytorch.cuda import CudaSession
+from backends.pytorch.cuda import WITH_GRAPHS, CudaSession
 from backends.pytorch.failures import check_device
 from backends.pytorch.installation import built_for_cuda
 from backends.pytorch.session import TorchSession
 
 _INSTALL = "install it with: pip install -c constraints.txt -e '.[torch]'"
 #: These capture graphs themselves, and a capture cannot hold another.
-_MODES_WITH_GRAPHS = ("reduce-overhead", "max-autotune")
 _HALF = (Precision.FP16, Precision.BF16)
 
 
@@ -42,7 +41,7 @@ class PyTorchBackend(Backend):
             "compile",
             "off",
             "torch.compile mode, compiled for one fixed shape while the session opens",
-            ("off", "default", *_MODES_WITH_GRAPHS, "max-autotune-no-cudagraphs"),
+            ("off", "default", *WITH_GRAPHS, "max-autotune-no-cudagraphs"),
         ),
         OptionSpec("channels_last", False, "NHWC memory format for weights and 4-D inputs"),
         OptionSpec("graph", False, "on CUDA: one call captured as a CUDA graph, and replayed"),
@@ -54,7 +53,7 @@ class PyTorchBackend(Backend):
         version = host.package_version("torch")
         if version is None or not host.installed("torch"):
             return Availability(False, f"torch is not installed; {_INSTALL}.")
-        found = host.nvidia_devices()
+        found = nvidia.nvidia_devices()
         gpus: tuple[DeviceInfo, ...] = found if built_for_cuda(version) else ()
         left_out = (
             f"torch {version} is built without CUDA, so that {found[0].card} is left out; to use it, install a build"
@@ -66,7 +65,7 @@ class PyTorchBackend(Backend):
             True,
             versions={"torch": version},
             devices=(*gpus, host.cpu_device()),
-            warnings=(left_out,) if left_out else (),
+            warnings=tuple(filter(None, (left_out, nvidia.unlisted() if built_for_cuda(version) else ""))),
         )
 
     def capabilities(self, device: Device) -> Capabilities:
@@ -108,7 +107,7 @@ def _check_options(precision: Precision, device: Device, options: Mapping[str, O
     """Raise BackendUnavailable for options that this device, this precision or one another have no use for."""
     if options["graph"] and device.kind != "cuda":
         raise BackendUnavailable(f"pytorch:graph=true needs CUDA and the device is {device}; leave it out.")
-    if options["graph"] and options["compile"] in _MODES_WITH_GRAPHS:
+    if options["graph"] and options["compile"] in WITH_GRAPHS:
         raise BackendUnavailable(
             f"pytorch:compile={options['compile']} makes CUDA graphs itself; leave out graph=true, or use"
             " compile=default or compile=max-autotune-no-cudagraphs."

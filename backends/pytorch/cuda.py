@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from backends.base import (
     Device,
     DeviceError,
     DeviceEvent,
+    DeviceInfo,
     Feeds,
     ModelMismatch,
     OptionValue,
@@ -23,6 +24,11 @@ from backends.base import (
 from backends.pytorch import failures
 from backends.pytorch.session import TorchSession
 from backends.pytorch.streams import enter, leave
+
+#: The modes of torch.compile that make CUDA graphs.
+WITH_GRAPHS = ("reduce-overhead", "max-autotune")
+#: Devices on which such graphs are in use.
+_POOLS: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class CudaSession(TorchSession):
 
     #: cuDNN chooses in the first; torch.compile with graphs captures in the second and replays from the third on.
     warm_up_calls = 3
+    _compiler = "Triton and a C compiler"
 
     def __init__(self, torch: Any, artifact: Artifact, device: Device, options: Mapping[str, OptionValue]) -> None:
         """Raises DeviceError, with nothing left behind."""
@@ -61,7 +68,13 @@ class CudaSession(TorchSession):
         self._batch = artifact.model.batch
         self._asked = device
         self._graph: Any = None
-        self._copying = self._broken = False
+        self._copying = self._broken = self._capture_failed = False
+        self._shares_graphs = options["compile"] in WITH_GRAPHS
+        if self._shares_graphs and device.index in _POOLS:
+            raise DeviceError(
+                f"compile={options['compile']} keeps the graphs of a process in one pool of memory, so that two in"
+                " flight would overwrite each other; use --streams 1, or pytorch:graph=true."
+            )
         self._uploads: list[_Upload] = []
         self._downloads: list[_Download] = []
         self._static_inputs = []
@@ -76,6 +89,8 @@ class CudaSession(TorchSession):
         self._wait = self._stream.synchronize
         try:
             enter(torch, self._stream)
+            if self._shares_graphs:
+                _POOLS.add(device.index)
             super().__init__(torch, artifact, device, options)
             self._uploads += [
                 self._upload(spec, static) for spec, static in zip(self.inputs, self._static_inputs, strict=True)
@@ -89,6 +104,7 @@ class CudaSession(TorchSession):
             if isinstance(error, RuntimeError):
                 raise self._failure("loading the module", error) from error
             raise
+        self.runs_on = _shown(torch, self.device)
         self._settings |= {
             "CUDA graph": self._graph_in_words(bool(options["graph"])),
             "host memory": "pinned",
@@ -97,7 +113,7 @@ class CudaSession(TorchSession):
     def _graph_in_words(self, own: bool) -> str:
         if own:
             return f"on, captured after {self.warm_up_calls} calls"
-        return "by torch.compile" if self._mode in ("reduce-overhead", "max-autotune") else "off"
+        return "by torch.compile" if self._mode in WITH_GRAPHS else "off"
 
     def _upload(self, spec: TensorSpec, static: Any) -> _Upload:
         dtype = self._own_dtype(spec)
@@ -109,6 +125,11 @@ class CudaSession(TorchSession):
     def _download(self, spec: TensorSpec) -> _Download:
         pinned = self._torch.zeros(spec.shape, dtype=self._own_dtype(spec), pin_memory=True)
         return _Download(spec, pinned, pinned.numpy())
+
+    def _not_compiled(self, error: Exception) -> DeviceError:
+        if failures.out_of_memory(self._torch, error) or failures.of_the_device(error):
+            return self._failure(f"torch.compile(mode={self._mode!r})", error)
+        return super()._not_compiled(error)
 
     def _capture(self) -> None:
         """One call as a graph, on the stream on which calls were made before: they chose what must not be chosen now.
@@ -124,6 +145,7 @@ class CudaSession(TorchSession):
             with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
                 super().enqueue()
         except RuntimeError as error:
+            self._capture_failed = True
             # Ending a capture that was broken raises an error of its own, which does not say by what.
             cause = error.__context__ if isinstance(error.__context__, RuntimeError) else error
             if failures.out_of_memory(torch, cause):
@@ -206,10 +228,24 @@ class CudaSession(TorchSession):
             self._uploads.clear()
             self._downloads.clear()
             leave(torch, self._stream)
-            torch.cuda.empty_cache()
+            # After a capture that failed, versions before pytorch's pull request 180395 take it for going on.
+            with suppress(RuntimeError) if self._capture_failed else nullcontext():
+                torch.cuda.empty_cache()
         except RuntimeError as error:
             if not self._broken:
                 raise self._failure("closing", error) from error
+        finally:
+            if self._shares_graphs:
+                _POOLS.discard(self._asked.index)
+
+
+def _shown(torch: Any, device: Device) -> DeviceInfo:
+    """The card as PyTorch shows it; its address in newer versions only."""
+    told = torch.cuda.get_device_properties(device.index)
+    address = ""
+    if hasattr(told, "pci_domain_id"):
+        address = f"{told.pci_domain_id:04x}:{told.pci_bus_id:02x}:{told.pci_device_id:02x}.0"
+    return DeviceInfo(device, str(told.name), address)
 
 
 class _Event:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from backends._cuda.codes import STICKY, code_of, explain
 from backends._cuda.failures import NO_DRIVER, dotted, no_such_device
 from backends.base import BackendUnavailable, Device, DeviceError
 
 _NO_MEMORY = ("out of memory", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED")
+#: What cuDNN and cuBLAS say where it is not the module that is wrong.
+_LIBRARIES = {
+    "_STATUS_NOT_INITIALIZED": "the library could not start: most often too little memory is free (measure smaller"
+    " batches, or end what else uses the card), or it is of another CUDA than the driver's",
+    "unable to find an engine": "cuDNN has no way to compute a convolution there: too little memory is free, or this"
+    " build of PyTorch does not support the card; measure smaller batches, or install another build",
+}
 _BUILDS = "https://pytorch.org/get-started"
 
 
@@ -62,6 +70,13 @@ def failure(torch: Any, what: str, error: BaseException, device: Device, batch: 
             " (--bs), or end what else uses the card."
         )
     line = first_line(error)
+    for sign, advice in _LIBRARIES.items():
+        if sign in line:
+            return DeviceError(f"{what} failed with batch {batch} ({line}); {advice}.")
+    code = code_of(line.rpartition("CUDA error: ")[2])
+    if code is not None and code not in STICKY:
+        known = explain(code)
+        return DeviceError(f"{what} failed ({line}: {known.meaning}); {known.advice}.")
     if not of_the_device(error):
         return DeviceError(f"{what} failed ({type(error).__name__}: {line}); check the module and its inputs.")
     return DeviceError(

@@ -18,6 +18,8 @@ class TorchSession(Session):
 
     #: Calls until nothing is left to be compiled, chosen or captured.
     warm_up_calls = 1
+    #: what torch.compile needs beside PyTorch
+    _compiler = "a C++ compiler"
 
     def __init__(self, torch: Any, artifact: Artifact, device: Device, options: Mapping[str, OptionValue]) -> None:
         self._torch = torch
@@ -65,15 +67,18 @@ class TorchSession(Session):
         """Compile now, so that the time counts as loading; the first calls do it."""
         try:
             for _ in range(self.warm_up_calls):
-                self.enqueue()
+                TorchSession.enqueue(self)  # its errors as they are
             self.synchronize()
         except DeviceError:
             raise
         except Exception as error:  # the compiler's errors have no common base
-            raise DeviceError(
-                f"torch.compile(mode={self._mode!r}) failed: {type(error).__name__}: {first_line(error)};"
-                " a C++ compiler must be installed, or use pytorch:compile=off."
-            ) from error
+            raise self._not_compiled(error) from error
+
+    def _not_compiled(self, error: Exception) -> DeviceError:
+        return DeviceError(
+            f"torch.compile(mode={self._mode!r}) failed: {type(error).__name__}: {first_line(error)};"
+            f" {self._compiler} must be installed, or use pytorch:compile=off."
+        )
 
     def _copy_inputs(self, feeds: Feeds) -> None:
         for spec, tensor in zip(self.inputs, self._static_inputs, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from backends import host
+from backends import nvidia
 from backends._cuda import APIS, Cuda, Vendor, device_facts, open_cuda
 from backends.base import (
     Artifact,
@@ -66,7 +66,7 @@ class TensorRTBackend(Backend):
 
     def _devices(self) -> tuple[DeviceInfo, ...]:
         """The cards that the kernel's driver lists."""
-        return host.nvidia_devices()
+        return nvidia.nvidia_devices()
 
     def probe(self) -> Availability:
         return probe.availability(self.product, self._devices(), self._cuda())
@@ -106,7 +106,9 @@ class TensorRTBackend(Backend):
         except BackendUnavailable:
             cuda.close()
             raise
-        return TensorRTSession(library, cuda, artifact, device, graph=bool(options["graph"]), plan=plan)
+        facts = device_facts(device.index, str(options["cuda_api"]), self._cuda())
+        runs_on = DeviceInfo(device, facts.name, nvidia.plain_address(facts.address))
+        return TensorRTSession(library, cuda, artifact, runs_on, graph=bool(options["graph"]), plan=plan)
 
     def _open_cuda(self, device: Device, options: Mapping[str, OptionValue]) -> Cuda:
         self._check_kind(device)

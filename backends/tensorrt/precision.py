@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from backends._cuda.tf32 import OVERRIDE, check_not_forced, override
 from backends.base import BackendUnavailable, Model, ModelMismatch, Precision
 from backends.convert.half import HalfModel
 from backends.tensorrt.library import Library
@@ -45,6 +46,7 @@ def route(library: Library, model: Model, asked: Precision, capability: tuple[in
         )
     tf32_here = capability >= _TF32_SINCE
     if asked is Precision.FP32:
+        check_not_forced(tf32_here)
         return Route((), False, "fp32, TF32 off")
     if asked is Precision.TF32:
         if not tf32_here:
@@ -52,8 +54,10 @@ def route(library: Library, model: Model, asked: Precision, capability: tuple[in
                 f"{card} has compute capability {dotted(capability)} and no TF32, which came with 8.0; ask for"
                 " --precision fp32 or fp16."
             )
+        if override() == "0":
+            raise BackendUnavailable(f"{OVERRIDE}=0 turns TF32 off; unset it, or ask for --precision fp32.")
         return Route((), True, "fp32, TF32 on")
-    allowed = f", {TF32_ALLOWED}" if tf32_here else ""
+    allowed = f", {TF32_ALLOWED}" if tf32_here and override() != "0" else ""
     if asked is Precision.FP16:
         if library.has_flag("FP16"):
             return Route(("FP16",), True, f"builder flag FP16{allowed}")

@@ -64,8 +64,8 @@ def _without_driver(product: Product, devices: Sequence[DeviceInfo], driver: int
         )
     if driver:
         return (
-            "the NVIDIA driver is installed and lists no card (/proc/driver/nvidia/gpus, CUDA_VISIBLE_DEVICES); see"
-            " whether nvidia-smi does."
+            "the NVIDIA driver is installed and lists no card (/proc/driver/nvidia/gpus, NVML, CUDA_VISIBLE_DEVICES);"
+            " see whether nvidia-smi does, and pip install nvidia-ml-py."
         )
     missing = "" if any(map(host.installed, product.modules)) else f"; {product.title} is not installed either"
     return f"no NVIDIA driver is loaded{missing}: {product.title} needs a machine with an NVIDIA GPU and its driver."

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backends._cuda import DeviceFacts
+from backends._cuda.tf32 import OVERRIDE, override
 from backends.base import Model, ModelMismatch, OptionValue, Precision
 from backends.convert.graph import Graph
 from backends.tensorrt.library import Library
@@ -96,6 +97,7 @@ class Recipe:
             "InstanceNorm": norm_words(library.native_norm),
             "host": f"{platform.system()} {platform.machine()}",
             **({"converted by": self.route.half.tool} if self.route.half else {}),
+            **({OVERRIDE: override()} if override() else {}),
         }
 
     def told(self) -> dict[str, str]:
@@ -107,6 +109,7 @@ class Recipe:
             "profile": "; ".join(f"{name} {bounds}" for name, bounds in self.bounds.items()),
             "workspace": f"{self.settings.workspace // _MIB} MiB" if self.settings.workspace else "no limit",
             "optimisation level": str(self.settings.level),
+            **({OVERRIDE: override()} if override() else {}),
         }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backends._cuda import Cuda, slot
-from backends.base import Array, Artifact, Device, DeviceError, DeviceEvent, Feeds, ModelMismatch, Session
+from backends.base import Array, Artifact, DeviceError, DeviceEvent, DeviceInfo, Feeds, ModelMismatch, Session
 from backends.tensorrt import layers
 from backends.tensorrt.library import Library
 from backends.tensorrt.loaded import Loaded, check_tensors
@@ -24,7 +24,7 @@ class TensorRTSession(Session):
     """
 
     def __init__(
-        self, library: Library, cuda: Cuda, artifact: Artifact, device: Device, plan: bytes, graph: bool
+        self, library: Library, cuda: Cuda, artifact: Artifact, runs_on: DeviceInfo, plan: bytes, graph: bool
     ) -> None:
         """Takes `cuda` over, and closes it when anything fails. Raises DeviceError, ModelMismatch."""
         self._library, self._cuda = library, cuda
@@ -32,7 +32,7 @@ class TensorRTSession(Session):
         self._ran = self._in_flight = self._broken = False
         self._launch: Any = None
         self._execute: Any = None
-        self.device = device
+        self.device, self.runs_on = runs_on.device, runs_on
         model = artifact.model
         file = artifact.settings.get("file", f"the engine of {model.name} for batch {model.batch}")
         with ExitStack() as stack:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from backends import host
+from backends import nvidia
 from backends.base import ConversionError, Precision
 from backends.convert import ArtifactCache, Conversion, Graph, atc, cann, half, om, read_graph, shell_text, trtexec
 from backends.telemetry import TelemetryUnavailable, list_chips
@@ -226,7 +226,7 @@ def _soc_version_here() -> str:
 
 def _card_here() -> str:
     """Name of the card that CUDA numbers first, "" if it is not sure which one that is."""
-    devices = host.nvidia_devices()
+    devices = nvidia.nvidia_devices()
     sure = devices and (devices[0].address or len({device.card for device in devices}) == 1)
     return devices[0].card if sure else ""
 

@@ -33,6 +33,8 @@ class Plan:
 
     materials: Materials
     cells: list[CellTask]
+    #: what the user is to know before the figures come
+    notes: list[str]
 
 
 def choose(options: RunOptions) -> Selection:
@@ -57,14 +59,12 @@ def planned(options: RunOptions, selection: Selection, display: RunDisplay) -> I
         materials = prepare(options.workload, options.batches, options.cache, options.phase_limits, display.preparing)
         info = replace(materials.info, compiled_sha256=digest(options.workload.compiled))
         materials = replace(materials, info=info)
-        for note in materials.info.notes:
-            display.note(f"note: {note}")
         cells = make_cells(
             options.workload, (materials.info.model_sha256, materials.info.inputs_sha256), selection.variants,
             options.batches, options.precisions, options.scopes, options.limits, options.invocations,
         )  # fmt: skip
         display.expect(len(cells))
-        yield Plan(materials, cells)
+        yield Plan(materials, cells, [*selection.notes, *materials.info.notes])
 
 
 def measure(
@@ -75,6 +75,9 @@ def measure(
     done: Collection[tuple[str, int]] = (),
 ) -> bool:
     """Measure what is not `done`; True when Ctrl-C ended it early. Raises UsageError when the disk is full."""
+    # Only now: what refuses the plan is to be the one line that the user reads.
+    for note in plan.notes:
+        display.note(f"note: {note}")
     try:
         run_cells(plan.cells, plan.materials, writer, options.phase_limits, display, done)
     except KeyboardInterrupt:

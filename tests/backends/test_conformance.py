@@ -27,9 +27,9 @@ from backends.conformance import (
 from tests.doubles import bad_backends as doubles
 from tests.doubles import events, plugin
 from tests.doubles.bad_backends import NPU, DoubleBackend, own_case
+from tests.forked import ROOT, python_path
 
 CPU = Device("cpu")
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +213,7 @@ class KitCommand:
     """Runs `pytest --bench-backend` as a reader would, with the test doubles installed as plug-ins."""
 
     def __init__(self, folder: Path) -> None:
-        self._environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(plugin.install(folder))])}
+        self._environment = os.environ | {"PYTHONPATH": python_path(ROOT, plugin.install(folder))}
 
     def __call__(self, *arguments: str, code: int) -> str:
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--bench-backend", *arguments]

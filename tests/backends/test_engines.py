@@ -170,25 +170,3 @@ def test_tensorrt_without_its_wheels_says_where_they_come_from() -> None:
     assert not availability.usable
     assert "not installed" in availability.reason or "driver" in availability.reason
     assert "NVIDIA" in availability.reason
-
-
-def test_cuda_visible_devices_masks_and_renumbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from backends import host
-
-    for bus, name in (("0000:01:00.0", "Tesla T4"), ("0000:02:00.0", "NVIDIA H100")):
-        folder = tmp_path / bus
-        folder.mkdir()
-        (folder / "information").write_text(f"Model: \t\t {name}\nIRQ: 1\n")
-
-    def cards(mask: str | None) -> list[str]:
-        if mask is None:
-            monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-        else:
-            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", mask)
-        return [f"{info.device} {info.card}" for info in host.nvidia_devices(tmp_path)]
-
-    assert cards(None) == ["cuda:0 Tesla T4", "cuda:1 NVIDIA H100"]
-    assert cards("1") == ["cuda:0 NVIDIA H100"]
-    assert cards("1,0") == ["cuda:0 NVIDIA H100", "cuda:1 Tesla T4"]
-    assert cards("") == []
-    assert cards("-1") == []

@@ -291,10 +291,16 @@ def test_a_bad_plugin_is_never_fatal(bench: Bench) -> None:
 
 
 def test_a_plugins_own_device_kind_and_loose_description_are_kept(bench: Bench) -> None:
-    bench("--model", bench.model, "--backend", "tpu", "--bs", "1", *FAST, "--out", "o")
+    done = bench("--model", bench.model, "--backend", "tpu", "--bs", "1", *FAST, "--out", "o")
     (cell,) = store.read(bench.folder / "o").cells
     assert (cell.identity.device, cell.identity.card, cell.status) == ("tpu:1", "a card", "ok")
     assert cell.session == {"cores": "4"}
+    assert "note: tpu: its fan is slow." in done.stdout + done.stderr
+
+
+def test_a_device_that_is_not_there_is_told_with_what_the_probe_warns_of(bench: Bench) -> None:
+    done = bench("--model", bench.model, "--backend", "tpu", "--device", "tpu:7", "--bs", "1", "--out", "o", code=2)
+    one_line(done.stderr, "it finds no device tpu:7 here, but tpu:1 (its fan is slow); change --device.")
 
 
 def test_a_precision_that_one_backend_lacks_costs_only_that(bench: Bench) -> None:

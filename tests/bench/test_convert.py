@@ -36,7 +36,7 @@ def options(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Con
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     monkeypatch.setenv("COLUMNS", "160")
     monkeypatch.setattr("backends.telemetry.npu_smi.FOLDERS", ())
-    monkeypatch.setattr("backends.host.nvidia_devices", lambda: ())
+    monkeypatch.setattr("backends.nvidia.nvidia_devices", lambda: ())
     return ConvertOptions(
         weights=None, opset=11, to="onnx", batches=[1, 4], precision=None, soc_version=None, precision_mode=None,
         out=tmp_path / "models", cache=cache,

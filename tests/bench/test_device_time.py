@@ -12,6 +12,7 @@ from reports.device_time import clocks_agree, figures
 from reports.records import DeviceTimes
 from tests.backends.acl import machines as acl
 from tests.backends.tensorrt import machines as tensorrt
+from tests.backends.tiny import feeds, tiny_model
 from tests.doubles.virtual import VirtualClock, VirtualSession
 
 
@@ -28,9 +29,9 @@ def test_a_gpu_tells_its_own_time_without_the_launch(tmp_path: Path, api: str, g
         pytest.skip("pycuda has no graphs")
     with (
         tensorrt.machine({"launch_us": 50.0}, base_ms=1.0, image_ms=0.5) as here,
-        here.open(tensorrt.tiny_model(tmp_path, 4), cuda_api=api, graph=graph) as session,
+        here.open(tiny_model(tmp_path, 4), cuda_api=api, graph=graph) as session,
     ):
-        loaded(session, tensorrt.feeds(1))
+        loaded(session, feeds(1))
         begin = here.time.now()
         times = device_times(session, here.time.now)
         seen_ms = (here.time.now() - begin) / 1e6
@@ -45,18 +46,18 @@ def test_a_gpu_tells_its_own_time_without_the_launch(tmp_path: Path, api: str, g
 
 @pytest.mark.parametrize("api", ["old", "new", "both"])
 def test_a_chip_tells_its_own_time_and_the_events_go_before_their_stream(tmp_path: Path, api: str) -> None:
-    model = acl.tiny_model(tmp_path, 4, acl.compiled(tmp_path))
+    model = tiny_model(tmp_path, 4, acl.compiled(tmp_path))
     with acl.machine(api=api, base_ms=2.0) as here, here.open(model) as session:
-        loaded(session, acl.feeds(1))
+        loaded(session, feeds(1))
         times = device_times(session, here.time.now)
     assert times is not None
     assert figures(times).median_ms == pytest.approx(2.0, rel=1e-6)
 
 
 def test_blocking_executions_have_no_stream_to_put_events_on(tmp_path: Path) -> None:
-    model = acl.tiny_model(tmp_path, 4, acl.compiled(tmp_path))
+    model = tiny_model(tmp_path, 4, acl.compiled(tmp_path))
     with acl.machine(base_ms=2.0) as here, here.open(model, mode="sync") as session:
-        assert device_times(loaded(session, acl.feeds(1)), here.time.now) is None
+        assert device_times(loaded(session, feeds(1)), here.time.now) is None
 
 
 def test_a_session_without_events_has_no_times() -> None:
@@ -69,9 +70,9 @@ def test_a_session_without_events_has_no_times() -> None:
 def test_the_time_is_limited_but_one_round_is_taken(tmp_path: Path) -> None:
     with (
         tensorrt.machine(base_ms=400.0) as here,
-        here.open(tensorrt.tiny_model(tmp_path)) as session,
+        here.open(tiny_model(tmp_path)) as session,
     ):
-        times = device_times(loaded(session, tensorrt.feeds(1)), here.time.now, budget_ns=1_000_000_000)
+        times = device_times(loaded(session, feeds(1)), here.time.now, budget_ns=1_000_000_000)
     assert times is not None
     assert len(times.times_ns) == TOGETHER - 1
 

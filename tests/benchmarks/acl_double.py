@@ -50,6 +50,7 @@ def main() -> None:
             ideal = 4 * 1000 / _CHIP_MS
             assert cell.throughput is not None
             fps = cell.throughput.fps_per_card
+            assert fps is not None
             print(f"four chips at {_CHIP_MS:g} ms: measured {fps:.2f} FPS a card, {fps / ideal:.4f} of {ideal:g}")
         wrong = acl.faults_found(acl.read_journal(folder / "journal.jsonl"))
         print(f"rules broken and things left behind: {len(wrong)}")

@@ -22,6 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from backends import registry
 from backends.base import Device, Precision, Scope, Session
 from backends.host import physical_cores
@@ -72,7 +74,7 @@ def openvino_turn(session: Any) -> Turn:
         """What the loop asks of its data source."""
 
         def get_next_batch_size(self) -> int:
-            return session.inputs[0].shape[0]
+            return int(session.inputs[0].shape[0])
 
     tool = Benchmark("CPU", number_iterations=CALLS, duration_seconds=0, api_type="sync", inference_only=True)
     (request,) = tool.create_infer_requests(session._compiled)
@@ -81,7 +83,7 @@ def openvino_turn(session: Any) -> Turn:
 
     def turn() -> float:
         _, duration_s, iterations = tool.sync_inference(request, Queue())
-        return duration_s / iterations
+        return float(duration_s / iterations)
 
     return turn
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
 
 
 class BareLoop(Protocol):
@@ -23,14 +26,14 @@ class BareLoop(Protocol):
 
     def by_device(self, calls: int) -> list[float]: ...
 
-    def output(self) -> np.ndarray: ...  # type: ignore[type-arg]
+    def output(self) -> Array: ...
 
 
 class BareTorch:
     """A module in eval mode: plain, or captured in a CUDA graph with `graph`."""
 
     def __init__(
-        self, module: Any, inputs: Sequence[np.ndarray], device: str, precision: str, graph: bool, threads: int  # type: ignore[type-arg]
+        self, module: Any, inputs: Sequence[Array], device: str, precision: str, graph: bool, threads: int
     ) -> None:  # fmt: skip
         import torch
 
@@ -92,7 +95,7 @@ class BareTorch:
             self._torch.cuda.synchronize()
         return [begin.elapsed_time(end) for begin, end in pairs[1:]]
 
-    def output(self) -> np.ndarray:  # type: ignore[type-arg]
+    def output(self) -> Array:
         with self._torch.inference_mode():
             made = self._call().float().cpu().numpy()
         return np.array(made)
@@ -104,7 +107,7 @@ class BareOnnx:
     has_events = False
 
     def __init__(
-        self, path: Path, feeds: Mapping[str, np.ndarray], output: str, shape: Sequence[int], device: str,  # type: ignore[type-arg]
+        self, path: Path, feeds: Mapping[str, Array], output: str, shape: Sequence[int], device: str,
         tf32: bool, threads: int,
     ) -> None:  # fmt: skip
         import onnxruntime as ort
@@ -143,6 +146,6 @@ class BareOnnx:
     def by_device(self, calls: int) -> list[float]:
         raise NotImplementedError("ONNX Runtime shows no events")
 
-    def output(self) -> np.ndarray:  # type: ignore[type-arg]
+    def output(self) -> Array:
         self._run(self._binding)
         return np.array(self._output.numpy())

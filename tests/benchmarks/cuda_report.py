@@ -139,7 +139,7 @@ def _settle(work: Work) -> str:
 
 def _work_through(planned: Planned, work: Work) -> list[str]:
     """Do the phases; the names of those that are not done."""
-    unfinished = []
+    unfinished: list[str] = []
     for index, phase in enumerate(planned.chosen):
         begin = time.monotonic()
         try:

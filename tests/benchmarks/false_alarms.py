@@ -37,7 +37,7 @@ def main() -> None:
         _tell(f"{name}, +0%, margin 0, first measurement alone", counts, given.trials)
         for settings, words in ((Settings(), ""), (_ALONE, ", margin 0, first measurement alone")):
             families = checks(host, np.random.default_rng([seed, 3]), given.families, rows=16, settings=settings)
-            answers = Counter(check.answer for check in families)
+            answers: Counter[str] = Counter(check.answer for check in families)
             _tell(f"{name}, +0%, 16 rows{words}: answers", answers, given.families)
 
 

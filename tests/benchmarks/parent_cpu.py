@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from tests.doubles.onnx_files import tiny_convnet  # noqa: E402
+from tests.forked import python_path  # noqa: E402
 
 
 def cpu_s(pid: int) -> float:
@@ -45,7 +46,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tiny_convnet(folder / "tiny.onnx", size=256)
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(folder / "cache")}
+        environment = os.environ | {"PYTHONPATH": python_path(ROOT), "XDG_CACHE_HOME": str(folder / "cache")}
 
         def command(out: str) -> list[str]:
             # A target that is out of reach, so that the worker measures until its time is up.

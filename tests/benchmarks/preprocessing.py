@@ -35,7 +35,7 @@ from datasets.preprocess import decode
 BATCH = 16
 
 
-class TorchCelebA(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+class TorchCelebA(Dataset[tuple[torch.Tensor, torch.Tensor]]):  # type: ignore[misc]
     """The dataset of the published loader: a folder of files, Pillow transforms, a tensor of labels."""
 
     def __init__(self, folder: Path, names: list[str], labels: torch.Tensor) -> None:

@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 
 from tests.doubles import slowed  # noqa: E402
 from tests.doubles.onnx_files import tiny_convnet  # noqa: E402
+from tests.forked import python_path  # noqa: E402
 
 _ANSWERS = {0: "passed", 1: "regressed", 2: "not measured", 3: "inconclusive"}
 
@@ -61,7 +62,7 @@ def check(folder: Path, number: int, effect: float, options: list[str]) -> tuple
     """One real check: its answer, its row's figures, and how long it took."""
     out = folder / f"check-{number}"
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)]), "XDG_CACHE_HOME": str(folder / "cache"),
+        "PYTHONPATH": python_path(ROOT, folder), "XDG_CACHE_HOME": str(folder / "cache"),
     }  # fmt: skip
     begin = time.monotonic()
     done = subprocess.run(

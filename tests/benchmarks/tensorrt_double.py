@@ -1,7 +1,5 @@
 """Does the harness measure what a simulated GPU was set to take? Means, copies, launches, CUDA graphs, device events.
 
-    python tests/benchmarks/tensorrt_double.py [GENERATION ...]
-
 An execution of batch n takes base + n x image ms, a copy a set time, asleep for the most of it, a launch a set time of
 the host. The double itself is Python that runs while a launch lasts, so that what its launches take is measured first,
 in this process, by a bare loop. The figures say nothing of a real card: they show what the harness adds.
@@ -9,6 +7,7 @@ in this process, by a bare loop. The figures say nothing of a real card: they sh
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -25,7 +24,8 @@ from backends import registry  # noqa: E402
 from reports import store  # noqa: E402
 from reports.device_time import figures  # noqa: E402
 from reports.records import CellRecord  # noqa: E402
-from tests.backends.tensorrt.machines import Simulated, feeds, tiny_model  # noqa: E402
+from tests.backends.tensorrt.machines import Simulated  # noqa: E402
+from tests.backends.tiny import feeds, tiny_model  # noqa: E402
 from tests.doubles import tensorrt  # noqa: E402
 from tests.doubles.cuda import Config as Machine  # noqa: E402
 from tests.doubles.cuda import Timing, faults_found, read_journal  # noqa: E402
@@ -37,10 +37,14 @@ _VARIANTS = ("cuda_api=cuda-bindings", "cuda_api=cuda-bindings,graph=true", "cud
 
 
 def main() -> None:
+    generations: tuple[tensorrt.Generation, ...] = get_args(tensorrt.Generation)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("generation", nargs="*", choices=generations, help="of TensorRT (default: all)")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tiny_convnet(folder / "tiny.onnx")
-        for generation in sys.argv[1:] or get_args(tensorrt.Generation):
+        for generation in given.generation or generations:
             config = tensorrt.Config(
                 generation=generation,
                 machine=Machine(copy_ms=_COPY_MS, launch_us=_LAUNCH_US, journal=str(folder / "journal.jsonl")),

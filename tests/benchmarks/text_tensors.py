@@ -70,7 +70,7 @@ def ours(folder: Path, out: Path, batch: int) -> None:
             raise SystemExit("images failed")
 
 
-def seconds(action: Callable[[], None]) -> float:
+def seconds(action: Callable[[], object]) -> float:
     begin = time.perf_counter()
     action()
     return time.perf_counter() - begin

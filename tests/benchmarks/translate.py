@@ -38,8 +38,8 @@ from datasets.tensors import TensorFormat
 from reports import translation
 from reports.translation import SCHEMA, TranslationRecord, TranslationSource
 from tests.doubles import translators
+from tests.forked import ROOT, python_path
 
-ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path("~/.cache/bench").expanduser() / CACHE_VERSION
 TARGETS = 5
 
@@ -118,7 +118,7 @@ def peak_mib(data: Path, count: int, out: Path, doubles: Path) -> float:
     subprocess.run(
         [sys.executable, "-m", "bench", "translate", "--backend", "quick", "--data", str(data), "--limit", str(count),
          "--out", str(out)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(doubles)])}, cwd=out.parent,
+        env=os.environ | {"PYTHONPATH": python_path(ROOT, doubles)}, cwd=out.parent,
         stdout=subprocess.DEVNULL, check=True,
     )  # fmt: skip
     record = translation.read(out)

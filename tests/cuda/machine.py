@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
 
-from backends import host
+from backends import nvidia
 from backends.base import DeviceInfo
 
 
 def gpu() -> DeviceInfo:
     """The first GPU, as CUDA numbers them."""
-    return host.nvidia_devices()[0]
-
-
-def same_address(one: str, other: str) -> bool:
-    """Whether two spellings are of one PCI address: NVML has a longer domain, and either has either case."""
-    return _plain(one) == _plain(other)
-
-
-def _plain(address: str) -> tuple[int, ...]:
-    return tuple(int(part, 16) for part in re.split(r"[:.]", address))
+    return nvidia.nvidia_devices()[0]
 
 
 def pytorch() -> Any:

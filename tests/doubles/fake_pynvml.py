@@ -29,8 +29,10 @@ class NVMLLibraryMismatchError(Exception):
 
 @dataclass
 class Card:
-    """What the sensors of one card show, in NVML's own units."""
+    """What one card is, and what its sensors show, in NVML's own units."""
 
+    name: str | bytes = "Tesla T4"
+    uuid: str = "GPU-00000000-0000-0000-0000-000000000000"
     sm_clock: int = 1350
     max_sm_clock: int = 1590
     milliwatts: int = 68_500
@@ -122,7 +124,21 @@ class FakeNvml(ModuleType):
         def reasons(handle: Any) -> int:
             return self._card(handle).reasons
 
+        def by_index(index: int) -> Any:
+            if not 0 <= index < len(self.cards):
+                raise NVMLError(INVALID_ARGUMENT)
+            return SimpleNamespace(address=sorted(self.cards)[index])
+
+        def pci(handle: Any) -> Any:
+            self._card(handle)
+            return SimpleNamespace(busId=f"0000{handle.address.upper()}".encode())
+
         return {
+            "nvmlDeviceGetCount": lambda: len(self.cards),
+            "nvmlDeviceGetHandleByIndex": by_index,
+            "nvmlDeviceGetName": lambda handle: self._card(handle).name,
+            "nvmlDeviceGetUUID": lambda handle: self._card(handle).uuid,
+            "nvmlDeviceGetPciInfo": pci,
             "nvmlSystemGetDriverVersion": lambda: self.driver,
             "nvmlDeviceGetHandleByPciBusId": self._handle,
             "nvmlDeviceGetClockInfo": self._clock("sm_clock"),

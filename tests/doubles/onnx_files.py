@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -33,7 +34,7 @@ def save_graph(
     nodes: list[onnx.NodeProto],
     inputs: dict[str, list[int | str]],
     outputs: dict[str, list[int | str]],
-    initializers: dict[str, np.ndarray] | None = None,  # type: ignore[type-arg]
+    initializers: dict[str, NDArray[np.float32]] | None = None,
 ) -> Path:
     """Any float32 graph at opset 13."""
     graph = helper.make_graph(

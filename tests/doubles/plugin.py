@@ -148,7 +148,7 @@ class Tpu(Good):
     name = "tpu"
 
     def probe(self):
-        return Availability(True, devices=(DeviceInfo(Device("tpu", 1), "a card"),))
+        return Availability(True, devices=(DeviceInfo(Device("tpu", 1), "a card"),), warnings=("its fan is slow.",))
 
     def open(self, artifact, device, options):
         assert device == Device("tpu", 1)

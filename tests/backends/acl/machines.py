@@ -8,28 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from backends.acl import AclBackend
 from backends.acl.library import Library
 from backends.acl.runtime import runtime_of
-from backends.base import Array, Artifact, Device, Feeds, Model, OptionValue, Precision, Session, TensorSpec
+from backends.base import Device, OptionValue, Precision
+from tests.backends import simulated
+from tests.backends.tiny import tiny_model
 from tests.doubles.acl import Config, Virtual, at_exit, build, write_om
-from tests.doubles.onnx_files import tiny_convnet
 
-FLOAT = np.dtype(np.float32)
 GEARS = (1, 4, 8)
-
-
-def tiny_model(folder: Path, batch: int, compiled: Path | None = None) -> Model:
-    """relu(conv3x3), x (batch, 3, 8, 8) -> y (batch, 4, 8, 8)."""
-    onnx = folder / "tiny.onnx"
-    if not onnx.exists():
-        tiny_convnet(onnx)
-    return Model(
-        name="tiny", sha256="0" * 64, batch=batch, onnx=onnx, compiled=compiled,
-        inputs=(TensorSpec("x", (batch, 3, 8, 8), FLOAT),), outputs=(TensorSpec("y", (batch, 4, 8, 8), FLOAT),),
-    )  # fmt: skip
 
 
 def compiled(folder: Path, **changes: Any) -> Path:
@@ -44,22 +31,12 @@ def compiled(folder: Path, **changes: Any) -> Path:
     return place
 
 
-def feeds(seed: int, batch: int = 4) -> dict[str, Array]:
-    return {"x": np.random.default_rng(seed).standard_normal((batch, 3, 8, 8), np.float32)}
-
-
-def reference(model: Model, given: Feeds) -> Array:
-    """What ONNX Runtime gives for the original."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(model.onnx), providers=["CPUExecutionProvider"])
-    output: Array = session.run(None, dict(given))[0]
-    return output
-
-
 @dataclass
-class Simulated:
+class Simulated(simulated.Simulated):
     """A machine on virtual time, and the backend that runs on it."""
+
+    DEVICE = Device("npu")
+    PRECISION = Precision.FP16
 
     config: Config
 
@@ -81,14 +58,7 @@ class Simulated:
         self.backend = OnDouble()
 
     def options(self, **given: OptionValue) -> dict[str, OptionValue]:
-        return {spec.key: spec.default for spec in self.backend.options} | {"soc": self.config.soc} | given
-
-    def prepare(self, model: Model, precision: Precision = Precision.FP16, **given: OptionValue) -> Artifact:
-        return self.backend.prepare(model, precision, Device("npu"), self.options(**given))
-
-    def open(self, model: Model, chip: int = 0, precision: Precision = Precision.FP16, **given: OptionValue) -> Session:
-        artifact = self.prepare(model, precision, **given)
-        return self.backend.open(artifact, Device("npu", chip), self.options(**given))
+        return super().options() | {"soc": self.config.soc} | given
 
     def faults(self) -> list[str]:
         """Every rule that was broken, and everything that was never released, once the process has ended."""

@@ -13,7 +13,8 @@ from backends.acl import AclBackend
 from backends.base import BackendError, Model, ModelMismatch, Precision, TensorSpec
 from backends.convert import ArtifactCache, atc, read_graph
 from backends.registry import parse_options
-from tests.backends.acl.machines import FLOAT, compiled, machine, tiny_model
+from tests.backends.acl.machines import compiled, machine
+from tests.backends.tiny import FLOAT, tiny_model
 from tests.doubles import atc as fake_atc
 from tests.doubles.acl import write_om
 
@@ -21,7 +22,7 @@ from tests.doubles.acl import write_om
 def refused(model: Model, precision: Precision = Precision.FP16, **options: str) -> str:
     """The one line with which the machine refuses the model, when it is prepared or opened."""
     with machine() as here, pytest.raises(BackendError) as caught:
-        here.open(model, precision=precision, **options)
+        here.open(model, precision, **options)
     text = str(caught.value)
     assert "\n" not in text
     return text
@@ -196,7 +197,7 @@ def test_what_atc_chose_operator_by_operator_is_never_fp32(tmp_path: Path) -> No
         assert f"mixed ({mode}), not in fp32; ask for --precision fp16" in refused(
             model, Precision.FP32, precision_mode=mode
         )
-        with machine() as here, here.open(model, precision=Precision.FP16, precision_mode=mode) as session:
+        with machine() as here, here.open(model, Precision.FP16, precision_mode=mode) as session:
             assert session.precision is Precision.FP16
             assert session.describe()["precision_mode"] == f"mixed ({mode})"
 

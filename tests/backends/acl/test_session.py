@@ -12,7 +12,8 @@ from backends.acl import diagnosis
 from backends.base import BackendError, Device, DeviceError, Scope, Session
 from bench import timing
 from bench.device_time import device_times
-from tests.backends.acl.machines import Simulated, compiled, feeds, machine, reference, tiny_model
+from tests.backends.acl.machines import Simulated, compiled, machine
+from tests.backends.tiny import feeds, reference, tiny_model
 from tests.doubles.acl import Config, Fault
 
 #: Those that are no business of one chip, or happen before one is chosen.
@@ -31,7 +32,10 @@ def infer(session: Session, given: dict[str, np.ndarray]) -> np.ndarray:  # type
 @pytest.mark.parametrize("size", [1, 4, 8])
 def test_outputs_are_right_in_every_mode(tmp_path: Path, mode: str, batch: str, api: str, size: int) -> None:
     model = tiny_model(tmp_path, size, compiled(tmp_path))
-    with machine(api=api, base_ms=1.0) as here, here.open(model, chip=2, mode=mode, batch=batch) as session:
+    with (
+        machine(api=api, base_ms=1.0) as here,
+        here.open(model, None, Device("npu", 2), mode=mode, batch=batch) as session,
+    ):
         assert session.device == Device("npu", 2)
         for seed in (1, 2):
             given = feeds(seed, size)
@@ -42,7 +46,7 @@ def test_outputs_are_right_in_every_mode(tmp_path: Path, mode: str, batch: str, 
 def test_four_chips_at_once_each_with_a_session_of_its_own(tmp_path: Path, mode: str, batch: str, api: str) -> None:
     model = tiny_model(tmp_path, 4, compiled(tmp_path))
     with machine(api=api, base_ms=1.0) as here:
-        sessions = [here.open(model, chip, mode=mode, batch=batch) for chip in (0, 1, 2, 3, 3)]
+        sessions = [here.open(model, None, Device("npu", chip), mode=mode, batch=batch) for chip in (0, 1, 2, 3, 3)]
         for seed, session in enumerate(sessions):
             session.copy_inputs(feeds(seed))
             session.enqueue()
@@ -125,7 +129,7 @@ def test_a_fault_of_one_chip_leaves_the_three_others_at_work(tmp_path: Path, cal
     with machine(faults=(Fault(call=call, code=507899, chip=2),)) as here:
         for chip in range(4):
             try:
-                with here.open(model, chip, mode=mode, batch=batch) as session:
+                with here.open(model, None, Device("npu", chip), mode=mode, batch=batch) as session:
                     assert np.allclose(infer(session, feeds(chip)), reference(model, feeds(chip)), atol=0.02)
             except BackendError:
                 assert chip == 2

@@ -8,19 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from backends.base import Artifact, Device, Model, OptionValue, Precision, Session
 from backends.onnxruntime import OnnxRuntimeBackend
+from tests.backends import simulated
 from tests.doubles.cuda import Config as Machine
 from tests.doubles.cuda import Virtual
 from tests.doubles.onnxruntime_gpu import Config, build, vendor
 
-DEVICE = Device("cuda", 0)
 #: A card without TF32; the double's own default has it.
 T4: dict[str, Any] = {"device_name": "Tesla T4", "capability": (7, 5)}
 
 
 @dataclass
-class Simulated:
+class Simulated(simulated.Simulated):
     """A machine on virtual time unless told otherwise, and the backend that runs on it."""
 
     config: Config
@@ -40,24 +39,6 @@ class Simulated:
                 return vendor(module)
 
         self.backend = OnDouble()
-
-    @property
-    def world(self) -> Any:
-        return self.module.state.world
-
-    def options(self, **given: OptionValue) -> dict[str, OptionValue]:
-        return {spec.key: spec.default for spec in self.backend.options} | given
-
-    def prepare(
-        self, model: Model, precision: Precision = Precision.FP32, device: Device = DEVICE, **given: OptionValue
-    ) -> Artifact:
-        return self.backend.prepare(model, precision, device, self.options(**given))
-
-    def open(
-        self, model: Model, precision: Precision = Precision.FP32, device: Device = DEVICE, **given: OptionValue
-    ) -> Session:
-        artifact = self.prepare(model, precision, device, **given)
-        return self.backend.open(artifact, device, self.options(**given))
 
     def faults(self) -> list[str]:
         """Every rule that was broken, and everything that was never released."""

@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from backends import host, registry
+from backends import nvidia, registry
 from backends.base import (
     BackendError,
     BackendUnavailable,
@@ -33,7 +33,7 @@ from backends.onnxruntime.failures import Scene, explained, missing_library, not
 from backends.onnxruntime.loading import open_sizes, run_options
 from backends.onnxruntime.providers import CUDA, TENSORRT, Settings, Wish, check_taken
 from tests.backends.onnxruntime.machines import Simulated
-from tests.backends.tensorrt.machines import FLOAT, feeds, infer, reference, tiny_model
+from tests.backends.tiny import FLOAT, feeds, infer, reference, tiny_model
 from tests.doubles.fake_pynvml import FakeNvml
 from tests.doubles.onnx_files import save_graph
 from tests.doubles.onnxruntime_gpu import Config, vendor
@@ -227,12 +227,12 @@ class Telling(FakeNvml):
 
 def test_the_card_is_told_by_cuda_then_by_nvml_then_by_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     here = Simulated(Config())
-    assert card_of(0, here.backend._cuda()) == Card("NVIDIA A10", (8, 6), "CUDA")
+    assert card_of(0, here.backend._cuda()) == Card("NVIDIA A10", (8, 6), "CUDA", "0000:3b:00.0")
     here.world.end()
     without = vendor(Simulated(Config(cuda_modules=())).module)
     assert card_of(0, without) == Card()
     address = "0000:3b:00.0"
-    monkeypatch.setattr(host, "nvidia_devices", lambda: (DeviceInfo(GPU, "NVIDIA H100", address),))
+    monkeypatch.setattr(nvidia, "nvidia_devices", lambda: (DeviceInfo(GPU, "NVIDIA H100", address),))
     monkeypatch.setitem(sys.modules, "pynvml", Telling({address: object()}))  # type: ignore[dict-item]
     assert card_of(0, without) == Card("NVIDIA H100", (9, 0), "NVML")
     assert card_of(1, without) == Card()

@@ -20,7 +20,7 @@ from backends.base import (
     Precision,
 )
 from tests.backends.onnxruntime.machines import T4, machine
-from tests.backends.tensorrt.machines import tiny_model
+from tests.backends.tiny import tiny_model
 from tests.doubles.cuda import Config as Machine
 from tests.doubles.onnxruntime_gpu import CPU, CUDA, TENSORRT
 

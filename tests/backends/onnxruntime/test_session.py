@@ -10,7 +10,7 @@ import pytest
 
 from backends.base import Device, DeviceError, OptionValue, Precision, Session
 from tests.backends.onnxruntime.machines import T4, machine
-from tests.backends.tensorrt.machines import feeds, infer, reference, tiny_model
+from tests.backends.tiny import feeds, infer, reference, tiny_model
 from tests.doubles.cuda import Config as Machine
 from tests.doubles.cuda import Fault
 from tests.doubles.onnxruntime_gpu import CPU, CUDA, TENSORRT
@@ -27,12 +27,22 @@ def test_outputs_are_right_whatever_moves_them(tmp_path: Path, cuda_api: str, gr
             np.testing.assert_allclose(infer(session, feeds(seed)), reference(model, feeds(seed)), atol=1e-5)
         assert (session.device, session.fallback) == (Device("cuda", 0), "")
         told = session.describe()
-    assert told["CUDA graph"] == ("on, captured by the first run" if graph else "off")
+    assert told["CUDA graph"].startswith("on, captured by the first run" if graph else "off")
     wanted = {
         "none": ("ONNX Runtime alone", "pageable", "ONNX Runtime's own"),
         "pycuda": ("pycuda 2026.1", "pinned", "of this session"),
     }.get(cuda_api, ("cuda-bindings 13.5.0", "pinned", "of this session"))
     assert (told["CUDA through"], told["host memory"], told["stream"]) == wanted
+
+
+def test_a_graph_s_run_waits_itself_and_has_no_events(tmp_path: Path) -> None:
+    with machine(run_ms=4.0) as here, here.open(tiny_model(tmp_path), graph=True) as session:
+        session.copy_inputs(feeds(1))
+        begin = here.world.timing.now()
+        session.enqueue()
+        assert here.world.timing.now() - begin >= 4 * _MS
+        assert session.device_event() is None
+        assert "a run waits for the device itself" in session.describe()["CUDA graph"]
 
 
 def test_the_first_run_is_made_while_the_session_opens(tmp_path: Path) -> None:
@@ -262,7 +272,7 @@ def test_a_second_device_is_the_one_that_is_used(tmp_path: Path) -> None:
     second = Device("cuda", 1)
     with (
         machine({"capability": (8, 6), "devices": 2}) as here,
-        here.open(tiny_model(tmp_path), device=second) as session,
+        here.open(tiny_model(tmp_path), None, second) as session,
     ):
         assert session.device == second
         infer(session, feeds(1))

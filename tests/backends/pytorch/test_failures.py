@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from backends import host
+from backends import nvidia
 from backends.base import BackendError, BackendUnavailable, Device, DeviceError, DeviceInfo, OptionValue, Precision
 from backends.pytorch import installation
 from tests.backends.pytorch.machines import BACKEND, CPU, CUDA, case, machine, open_session, prepare
@@ -99,6 +99,71 @@ def test_a_library_s_own_word_for_no_memory_is_understood(tmp_path: Path) -> Non
     fail = {"launch": RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")}
     with machine(fail=fail), pytest.raises(DeviceError, match="out of memory with batch 4; measure smaller"):
         open_session(case(tmp_path).model)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ("CUDA error: no kernel image is available for execution on the device\nSearch for `x'", "compute capability"),
+        ("CUDA error: CUDA-capable device(s) is/are busy or unavailable", "end other processes"),
+        ("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED", "too little memory is free"),
+        ("FIND was unable to find an engine to execute this computation", "install another build"),
+        (ILLEGAL_ACCESS, "CUDA_LAUNCH_BLOCKING"),
+        ("CUDA error: something new", "CUDA_LAUNCH_BLOCKING"),
+        ("The size of tensor a (3) must match", "check the module and its inputs"),
+    ],
+)
+def test_what_is_to_be_done_is_told_by_what_failed(tmp_path: Path, told: str, words: str) -> None:
+    with machine() as world, open_session(case(tmp_path).model) as session:
+        world.config.fail["launch"] = RuntimeError(told)
+        with pytest.raises(DeviceError) as caught:
+            session.enqueue()
+        text = str(caught.value)
+        del caught
+        world.config.fail.clear()
+    assert words in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(("device", "words"), [(CPU, "a C++ compiler must"), (CUDA, "Triton and a C compiler must")])
+def test_a_compiler_that_is_missing_is_told_on_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: Device, words: str
+) -> None:
+    def without_a_compiler(module: Any, **_: Any) -> Any:
+        def call(*_: Any) -> Any:
+            raise RuntimeError("Failed to find C compiler. Please specify via CC environment variable.")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", without_a_compiler)
+    with machine():
+        with pytest.raises(DeviceError, match=r"torch\.compile.*Failed to find C compiler") as caught:
+            open_session(case(tmp_path).model, Precision.FP32, device, compile="default")
+        text = str(caught.value)
+        del caught
+    assert words in text
+    assert "pytorch:compile=off" in text
+
+
+def test_the_compiler_s_memory_is_the_device_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda module, **_: module)
+    fail = {"launch": torch.OutOfMemoryError(NO_MEMORY)}
+    with machine(fail=fail), pytest.raises(DeviceError, match="out of memory with batch 4"):
+        open_session(case(tmp_path).model, compile="default")
+
+
+def test_two_with_graphs_of_the_compiler_are_never_in_flight_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda module, **_: module)
+    model = case(tmp_path).model
+    with machine():
+        for _ in range(2):
+            with open_session(model, compile="reduce-overhead"):
+                with open_session(model, compile="default"):
+                    pass
+                with pytest.raises(DeviceError, match="would overwrite each other; use --streams 1"):
+                    open_session(model, compile="max-autotune")
 
 
 def test_work_that_failed_is_told_where_it_is_waited_for_and_close_says_no_more(tmp_path: Path) -> None:
@@ -207,7 +272,7 @@ def test_whether_torch_has_cuda_is_told_without_importing_it(
 def test_a_torch_without_cuda_beside_a_card_is_warned_about(monkeypatch: pytest.MonkeyPatch) -> None:
     import backends.pytorch.backend as module
 
-    monkeypatch.setattr(host, "nvidia_devices", lambda: (DeviceInfo(CUDA, "Tesla T4"),))
+    monkeypatch.setattr(nvidia, "nvidia_devices", lambda: (DeviceInfo(CUDA, "Tesla T4"),))
     monkeypatch.setattr(module, "built_for_cuda", lambda version: False)
     found = BACKEND.probe()
     assert [info.device for info in found.devices] == [CPU]

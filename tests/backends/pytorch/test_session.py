@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from backends import conformance
-from backends.base import DeviceError, ModelMismatch, Precision, TensorSpec
+from backends.base import BackendUnavailable, DeviceError, ModelMismatch, Precision, TensorSpec
 from tests.backends.pytorch.machines import BACKEND, CPU, CUDA, case, machine, open_session
 
 MODES = [
@@ -154,6 +154,9 @@ def test_tf32_that_is_not_to_be_had_is_fp32(tmp_path: Path, monkeypatch: pytest.
     with machine(), open_session(model, Precision.TF32) as session:
         assert session.precision is Precision.FP32
         assert session.describe()["NVIDIA_TF32_OVERRIDE"] == "0"
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    with machine(), pytest.raises(BackendUnavailable, match="NVIDIA_TF32_OVERRIDE=1 may turn TF32 on"):
+        open_session(case(tmp_path).model)
 
 
 def test_events_lie_on_the_session_s_stream_and_enclose_its_work(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from backends.base import ConversionError, DeviceError, Model, ModelMismatch, Precision
-from tests.backends.tensorrt.machines import DEVICE, Simulated, feeds, infer, machine, reference, tiny_model
+from tests.backends.tensorrt.machines import Simulated, machine
+from tests.backends.tiny import feeds, infer, reference, tiny_model
 from tests.doubles.cuda import Config as Machine
 from tests.doubles.onnx_files import tiny_convnet
 from tests.doubles.tensorrt import Config, Fault, packed, unpacked
@@ -87,7 +88,7 @@ def test_an_engine_that_tensorrt_refuses_is_built_again_once_and_the_reason_told
         assert builds(here) == 1
         assert artifact.settings["engine"] == "built now"
         assert artifact.settings["built again"] == f"the one in the cache was refused: {words}"
-        with here.backend.open(artifact, DEVICE, here.options()) as session:
+        with here.backend.open(artifact, here.DEVICE, here.options()) as session:
             assert session.describe()["built again"].endswith(words)
     with machine(faults=(Fault(call="deserialize_cuda_engine", message=words),)) as here:
         with pytest.raises(DeviceError, match=r"not compatible with this version.*build it again with this one\.$"):

@@ -26,7 +26,8 @@ from backends.base import (
 from backends.convert import half
 from backends.registry import parse_options
 from backends.tensorrt import TensorRTBackend
-from tests.backends.tensorrt.machines import AMPERE, FLOAT, feeds, infer, machine, reference, tiny_model
+from tests.backends.tensorrt.machines import AMPERE, machine
+from tests.backends.tiny import FLOAT, feeds, infer, reference, tiny_model
 from tests.doubles.onnx_files import save_graph, tiny_convnet
 from tests.doubles.tensorrt import GENERATIONS, Fault, unpacked
 
@@ -84,6 +85,23 @@ def test_tf32_is_a_precision_of_its_own(tmp_path: Path, generation: Any) -> None
         error = np.abs(infer(session, given) - reference(model, given)).max()
         assert 1e-5 < error < 0.02
         assert session.describe()["precision route"] == "fp32, TF32 on"
+
+
+def test_the_environment_s_word_on_tf32_is_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model(tmp_path)
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "1")
+    with machine(AMPERE) as here, pytest.raises(BackendUnavailable, match="OVERRIDE=1 may turn TF32 on"):
+        here.prepare(model)
+    with machine() as here, here.open(model) as session:  # a T4 has none
+        assert session.describe()["NVIDIA_TF32_OVERRIDE"] == "1"
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    with machine(AMPERE) as here, pytest.raises(BackendUnavailable, match="OVERRIDE=0 turns TF32 off; unset it"):
+        here.prepare(model, Precision.TF32)
+    with machine(AMPERE) as here:
+        without = here.prepare(model, Precision.FP16)
+        assert without.settings["precision route"] == "builder flag FP16"
+        monkeypatch.delenv("NVIDIA_TF32_OVERRIDE")
+        assert here.prepare(model, Precision.FP16).settings["engine"] == "built now", "not the one without TF32"
 
 
 def test_tf32_on_a_card_without_it_is_refused(tmp_path: Path) -> None:

@@ -64,6 +64,15 @@ def test_one_command_builds_and_measures_and_never_looks_measured(machine: Machi
     assert "SIMULATED" in (machine.folder / "o" / "report.md").read_text()
 
 
+def test_a_card_that_is_another_than_the_one_that_was_listed_has_no_figures(machine: Machine) -> None:
+    failure = by_batch(machine.run("simulated-tensorrt", {"listed": "Tesla T4"}, "--bs", "1", code=2))[1].failure
+    assert failure is not None
+    assert failure.message == (
+        "cuda:0 turns out to be NVIDIA A10 (0000:3b:00.0), and was taken for Tesla T4; leave CUDA_DEVICE_ORDER unset,"
+        " and name cards by number in CUDA_VISIBLE_DEVICES."
+    )
+
+
 def test_a_full_card_names_the_batch_and_the_other_cells_go_on(machine: Machine) -> None:
     fault = tensorrt.Fault(call="create_execution_context", nth=1, message="Error Code 2: OutOfMemory")
     settings = {"faults": (fault,), "generation": "rtx"}

@@ -10,7 +10,7 @@ import pytest
 from backends.base import Device, OptionValue
 from backends.conformance import check_backend
 from backends.conformance.case import tiny_case
-from tests.backends.tensorrt.machines import AMPERE, DEVICE, Simulated
+from tests.backends.tensorrt.machines import AMPERE, Simulated
 from tests.doubles.cuda import Config as Machine
 from tests.doubles.tensorrt import Config
 
@@ -26,7 +26,7 @@ def test_the_backend_passes_the_kit(tmp_path: Path, generation: Any, options: di
     config = Config(generation=generation, base_ms=3.0, machine=Machine(**AMPERE))
     here = Simulated(config)
     # The CPU's case, since ONNX Runtime computes what the double gives.
-    results = check_backend(here.backend, tiny_case(tmp_path, Device("cpu")), DEVICE, options, clock=here.time.now)
+    results = check_backend(here.backend, tiny_case(tmp_path, Device("cpu")), here.DEVICE, options, clock=here.time.now)
     failed = {result.name: result.message for result in results if not result.passed}
     assert set(failed) <= REFUSED[generation], failed
     assert all(message.startswith(("ModelMismatch: ", "BackendUnavailable: ")) for message in failed.values())

@@ -17,7 +17,7 @@ from backends.tensorrt import TensorRTBackend, TensorRTRTXBackend
 from backends.tensorrt.library import load_module
 from backends.tensorrt.probe import availability
 from backends.tensorrt.products import RTX, TENSORRT
-from tests.backends.tensorrt.machines import DEVICE, machine
+from tests.backends.tensorrt.machines import machine
 
 CARDS = (DeviceInfo(Device("cuda", 0), "Tesla T4", "0000:3b:00.0"),)
 
@@ -135,7 +135,7 @@ def test_a_module_that_does_not_load_is_said(tmp_path: Path, monkeypatch: pytest
 
 def test_a_diagnosis_tells_the_driver_the_card_and_the_library() -> None:
     with machine() as here:
-        lines = here.backend.diagnose(DEVICE)
+        lines = here.backend.diagnose(here.DEVICE)
     text = "\n".join(lines)
     for words in ("driver: knows CUDA 13.0", "Tesla T4", "compute capability 7.5", "TensorRT 10.16.1.11 is", "FP16",
                   "a runtime was made", "a builder was made; plugins found"):  # fmt: skip
@@ -144,7 +144,7 @@ def test_a_diagnosis_tells_the_driver_the_card_and_the_library() -> None:
 
 def test_a_diagnosis_without_a_driver_touches_nothing_of_tensorrt() -> None:
     with machine({"driver_version": 0}) as here:
-        lines = here.backend.diagnose(DEVICE)
+        lines = here.backend.diagnose(here.DEVICE)
         assert not here.module.state.calls
     assert "driver: none" in lines
     assert lines[-1].startswith("cuda:0: ")

@@ -22,7 +22,7 @@ from backends.tensorrt.library import Library
 from backends.tensorrt.precision import route
 from backends.tensorrt.products import RTX
 from backends.tensorrt.recipe import Bounds, Recipe, Settings
-from tests.backends.tensorrt.machines import FLOAT, tiny_model
+from tests.backends.tiny import FLOAT, tiny_model
 from tests.doubles.onnx_files import save_graph, tiny_convnet
 
 trt: Any = pytest.importorskip("tensorrt_rtx_bindings", reason="TensorRT for RTX is not installed")

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from backends.base import BackendError, DeviceError, ModelMismatch, Precision, TensorSpec
-from tests.backends.tensorrt.machines import AMPERE, FLOAT, feeds, infer, machine, reference, tiny_model
+from tests.backends.tensorrt.machines import AMPERE, machine
+from tests.backends.tiny import FLOAT, feeds, infer, reference, tiny_model
 from tests.doubles.cuda import Fault as CudaFault
 from tests.doubles.tensorrt import CALLS, GENERATIONS, Fault
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -106,7 +106,7 @@ class Driver:
             driver.current("cuMemAlloc")
             return DeviceAllocation(driver, driver.do("cuMemAlloc", lambda: world.malloc(size)))
 
-        def pagelocked_empty(shape: Any, dtype: Any, order: str = "C", mem_flags: int = 0) -> Any:
+        def pagelocked_empty(shape: Any, dtype: Any, order: Literal["C", "F"] = "C", mem_flags: int = 0) -> Any:
             driver.current("cuMemHostAlloc")
             empty = np.empty(shape, dtype, order)
             address = driver.do("cuMemHostAlloc", lambda: world.host_alloc(empty.nbytes))

@@ -14,14 +14,14 @@ from tests.doubles.cuda.errors import CODES, INSUFFICIENT_DRIVER, NO_DEVICE, Cud
 from tests.doubles.cuda.world import World
 
 ErrorCode = IntEnum("cudaError_t", {names[0]: code for code, names in CODES.items()})  # type: ignore[misc]
-CopyKind = IntEnum(
+CopyKind = IntEnum(  # type: ignore[misc]
     "cudaMemcpyKind",
     {
         f"cudaMemcpy{name}": value
         for value, name in enumerate(("HostToHost", "HostToDevice", "DeviceToHost", "DeviceToDevice", "Default"))
     },
 )
-CaptureMode = IntEnum(
+CaptureMode = IntEnum(  # type: ignore[misc]
     "cudaStreamCaptureMode",
     {f"cudaStreamCaptureMode{name}": value for value, name in enumerate(("Global", "ThreadLocal", "Relaxed"))},
 )

@@ -182,7 +182,7 @@ class InferenceSession:
         return IOBinding(self)
 
     def run_with_iobinding(self, binding: IOBinding, run_options: Any = None) -> None:
-        """Over when it returns, unless its options say otherwise."""
+        """Over when it returns, unless its options say otherwise; a graph's run heeds none (cuda_graph.cc, Replay)."""
         world, config = self.state.world, self.state.config
         values = [*binding.inputs.values(), *binding.outputs.values()]
         if not self._stream:
@@ -209,7 +209,8 @@ class InferenceSession:
                 reads=[value.range() for value in binding.inputs.values()],
                 writes=[value.range() for value in binding.outputs.values()], name="run",
             )  # fmt: skip
-            if run_options is None or run_options.entries.get("disable_synchronize_execution_providers") != "1":
+            leaves_the_wait = run_options and run_options.entries.get("disable_synchronize_execution_providers") == "1"
+            if self._captures or not leaves_the_wait:
                 world.stream_synchronize(self._stream)
         except CudaFailure as failure:
             raise failed(failure, "cudaStreamSynchronize(stream_)") from None

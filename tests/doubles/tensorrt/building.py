@@ -192,10 +192,12 @@ class Builder(Owned):
     @call("build_serialized_network")
     def build_serialized_network(self, network: Network, config: BuilderConfig) -> HostMemory | None:
         if network.content is None:
-            return self._refused("Error Code 4: Internal Error (Network must have at least one output)")
+            self._refused("Error Code 4: Internal Error (Network must have at least one output)")
+            return None
         told = self._wrong_profile(network, config) or self._wrong_precision(network, config)
         if told:
-            return self._refused(told)
+            self._refused(told)
+            return None
         return HostMemory(packed(*self._plan(network, config)))
 
     def _plan(self, network: Network, config: BuilderConfig) -> tuple[Plan, bytes]:

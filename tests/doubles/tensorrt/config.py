@@ -60,6 +60,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     capturable: bool = True
     #: What CUDA is reached through where the client may choose: cuda-bindings, pycuda.
     cuda_modules: tuple[str, ...] = ("cuda-bindings", "pycuda")
+    #: The name under which the driver lists the card; "" for the one that CUDA tells.
+    listed: str = ""
 
     @property
     def full_version(self) -> str:

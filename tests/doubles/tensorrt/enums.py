@@ -54,7 +54,8 @@ def enums(generation: str) -> dict[str, Any]:
 
 def _enum(name: str, members: Any) -> Any:
     numbered = members if isinstance(members, dict) else {member: number for number, member in enumerate(members)}
-    return BoundEnum(name, numbered)  # type: ignore[call-overload]
+    made: Any = BoundEnum
+    return made(name, numbered)
 
 
 class Severity(BoundEnum):

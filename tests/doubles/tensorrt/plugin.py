@@ -28,7 +28,8 @@ class _Simulated:
 
     def probe(self):
         machine = self._library().state.config.machine
-        devices = tuple(DeviceInfo(Device("cuda", index), machine.device_name) for index in range(machine.devices))
+        listed = self._library().state.config.listed or machine.device_name
+        devices = tuple(DeviceInfo(Device("cuda", index), listed) for index in range(machine.devices))
         return Availability(True, "", {"tensorrt": self._library().__version__}, devices)
 
 

@@ -36,19 +36,22 @@ class Runtime(Owned):
         try:
             plan, graph = unpacked(content)
         except BadPlan as error:
-            return self._refused(f"IRuntime::deserializeCudaEngine: {error}")
+            self._refused(f"IRuntime::deserializeCudaEngine: {error}")
+            return None
         here = f"{config.generation} {config.full_version}"
         if plan.library != here:
-            return self._refused(
+            self._refused(
                 "The engine plan file is not compatible with this version of TensorRT, expecting library version"
                 f" {config.full_version} got {plan.library.partition(' ')[2]}, please rebuild."
             )
+            return None
         if plan.capability != config.machine.capability:
             want, got = (".".join(map(str, each)) for each in (plan.capability, config.machine.capability))
-            return self._refused(
+            self._refused(
                 f"The engine plan file is generated on an incompatible device, expecting compute {got} got compute"
                 f" {want}, please rebuild."
             )
+            return None
         if plan.gpu != config.machine.device_name:
             self.machine.say(
                 Severity.WARNING,
@@ -57,7 +60,8 @@ class Runtime(Owned):
             )
         engine = self.engine_class(self, plan, graph)
         if not engine.allocate(len(graph), "weights of an engine"):
-            return self._refused("[virtualMemoryBuffer.cpp::resizePhysical::127] Error Code 2: OutOfMemory")
+            self._refused("[virtualMemoryBuffer.cpp::resizePhysical::127] Error Code 2: OutOfMemory")
+            return None
         return engine
 
     def _refused(self, text: str) -> None:

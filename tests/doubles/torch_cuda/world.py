@@ -51,7 +51,8 @@ class World:
             "is_available": lambda: self.config.built and not self.config.init, "init": self._init,
             "device_count": lambda: self.config.count, "current_device": lambda: self._thread.device,
             "set_device": self._set_device, "get_device_name": lambda index=0: self.config.card,
-            "get_device_capability": lambda index=0: self.config.capability, "Stream": self._new_stream,
+            "get_device_capability": lambda index=0: self.config.capability,
+            "get_device_properties": self._properties, "Stream": self._new_stream,
             "current_stream": self.current, "set_stream": self.set_stream, "synchronize": self.synchronize,
             "Event": lambda enable_timing=False: Event(self, enable_timing), "CUDAGraph": lambda: Graph(self),
             "graph": lambda graph, **given: Capture(self, graph, **given), "empty_cache": self._empty_cache,
@@ -72,6 +73,11 @@ class World:
             stack.callback(WORLD.clear)
             stack.enter_context(self.thread())
             yield self
+
+    def _properties(self, index: int = 0) -> Any:
+        if not 0 <= index < self.config.count:
+            raise AssertionError("Invalid device id")
+        return SimpleNamespace(name=self.config.card, pci_domain_id=0, pci_bus_id=0x3B + index, pci_device_id=0)
 
     def thread(self) -> Any:
         """What a thread needs besides, for as long as it works with device tensors."""
