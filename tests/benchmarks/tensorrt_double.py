@@ -39,12 +39,14 @@ _VARIANTS = ("cuda_api=cuda-bindings", "cuda_api=cuda-bindings,graph=true", "cud
 def main() -> None:
     generations: tuple[tensorrt.Generation, ...] = get_args(tensorrt.Generation)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("generation", nargs="*", choices=generations, help="of TensorRT (default: all)")
+    parser.add_argument(
+        "--generation", nargs="+", choices=generations, default=generations, help="of TensorRT (default: all)"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         tiny_convnet(folder / "tiny.onnx")
-        for generation in given.generation or generations:
+        for generation in given.generation:
             config = tensorrt.Config(
                 generation=generation,
                 machine=Machine(copy_ms=_COPY_MS, launch_us=_LAUNCH_US, journal=str(folder / "journal.jsonl")),
