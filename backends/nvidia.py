@@ -13,19 +13,21 @@ from backends._cuda import driver
 from backends.base import Device, DeviceInfo
 
 _KERNEL = Path("/proc/driver/nvidia/gpus")
+_NODES = Path("/dev")
 
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """A card as the driver lists it; `uuid` as CUDA_VISIBLE_DEVICES takes it, "" where it does not tell."""
+    """A card as the driver lists it; `uuid` as CUDA_VISIBLE_DEVICES takes it and `node` under /dev, "" if not told."""
 
     name: str
     address: str
     uuid: str = ""
+    node: str = ""
 
 
 def nvidia_devices(kernel: Path | None = None) -> tuple[DeviceInfo, ...]:
-    """The cards that the driver lists and CUDA_VISIBLE_DEVICES leaves, numbered as CUDA does.
+    """The cards that this process may use and CUDA_VISIBLE_DEVICES leaves, numbered as CUDA does.
 
     In PCI order, which is CUDA's under CUDA_DEVICE_ORDER=PCI_BUS_ID; workers are started with that. Their address is
     the PCI address, left out where it cannot be told which of several cards has which number: what is measured there
@@ -88,8 +90,18 @@ def _masked(cards: tuple[_Listed, ...], mask: str) -> list[_Listed] | None:
 def _listed(kernel: Path) -> tuple[_Listed, ...]:
     """By the kernel's driver; where its folder is missing, as in WSL and some sandboxes, by NVML."""
     if kernel.is_dir():
-        return tuple(_by_kernel(folder) for folder in sorted(kernel.iterdir()))
+        return _permitted([_by_kernel(folder) for folder in sorted(kernel.iterdir())])
     return _by_nvml() if driver.version() else ()
+
+
+def _permitted(cards: list[_Listed]) -> tuple[_Listed, ...]:
+    """Without those that CUDA does not show: the kernel lists a machine's cards to every container and batch job.
+
+    Their nodes are missing there, or closed by the control group, which access(2) heeds. Where no node is open none has
+    been made yet, as on a machine just started, or the user may use none, which CUDA is to say.
+    """
+    mine = tuple(card for card in cards if not card.node or os.access(_NODES / card.node, os.R_OK | os.W_OK))
+    return mine or tuple(cards)
 
 
 def _by_kernel(folder: Path) -> _Listed:
@@ -97,9 +109,14 @@ def _by_kernel(folder: Path) -> _Listed:
         text = (folder / "information").read_text(encoding="utf-8", errors="replace")
     except OSError:
         text = ""
-    told = dict(re.findall(r"^(Model|GPU UUID):[ \t]*(\S.*?)\s*$", text, re.MULTILINE))
-    uuid = told.get("GPU UUID", "")
-    return _Listed(told.get("Model", "NVIDIA GPU"), plain_address(folder.name), "" if "?" in uuid else uuid)
+    told = dict(re.findall(r"^(Model|GPU UUID|Device Minor):[ \t]*(\S.*?)\s*$", text, re.MULTILINE))
+    uuid, minor = told.get("GPU UUID", ""), told.get("Device Minor", "")
+    return _Listed(
+        told.get("Model", "NVIDIA GPU"),
+        plain_address(folder.name),
+        "" if "?" in uuid else uuid,
+        f"nvidia{minor}" if minor.isascii() and minor.isdecimal() else "",
+    )
 
 
 def _by_nvml() -> tuple[_Listed, ...]:

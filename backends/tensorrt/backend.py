@@ -12,6 +12,7 @@ from backends.base import (
     Artifact,
     Availability,
     Backend,
+    BackendError,
     BackendUnavailable,
     Capabilities,
     Device,
@@ -103,10 +104,10 @@ class TensorRTBackend(Backend):
         cuda = self._open_cuda(device, options)
         try:
             library = self._ready()
-        except BackendUnavailable:
+            facts = device_facts(device.index, str(options["cuda_api"]), self._cuda())
+        except BackendError:
             cuda.close()
             raise
-        facts = device_facts(device.index, str(options["cuda_api"]), self._cuda())
         runs_on = DeviceInfo(device, facts.name, nvidia.plain_address(facts.address))
         return TensorRTSession(library, cuda, artifact, runs_on, graph=bool(options["graph"]), plan=plan)
 

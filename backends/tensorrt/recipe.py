@@ -13,6 +13,7 @@ from backends.base import Model, ModelMismatch, OptionValue, Precision
 from backends.convert.graph import Graph
 from backends.tensorrt.library import Library
 from backends.tensorrt.precision import Route, dotted
+from backends.tensorrt.probe import built_for
 
 Shape = tuple[int, ...]
 #: Changed whenever an engine would come out otherwise from the same fields.
@@ -88,7 +89,8 @@ class Recipe:
             "library": library.title,
             "card": self.facts.name,
             "compute capability": dotted(self.facts.capability),
-            "CUDA": self.facts.driver.partition(".")[0],
+            # A version comes built for several CUDAs, whose kernels are others.
+            "CUDA": f"driver {self.facts.driver.partition('.')[0]}, library {built_for(library.product) or 'not told'}",
             "precision": f"{self.precision}: {' '.join(self.route.flags) or 'no flags'}",
             "TF32": "on" if self.route.tf32 else "off",
             "shapes": "; ".join(f"{name} {bounds}" for name, bounds in sorted(self.bounds.items())),

@@ -78,6 +78,44 @@ def test_uuids_that_the_driver_does_not_tell_leave_addresses_unknown(
 
 
 @pytest.fixture
+def nodes(driver: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty /dev, on a machine whose kernel tells the cards' minor numbers: not in the order of the addresses."""
+    for address, minor in ((FIRST, 1), (SECOND, 0)):
+        with (driver / address / "information").open("a") as file:
+            file.write(f"Device Minor: \t {minor}\nGPU Excluded:\t No\n")
+    folder = driver.parent / f"{driver.name}-dev"
+    folder.mkdir()
+    monkeypatch.setattr(nvidia, "_NODES", folder)
+    return folder
+
+
+def test_a_container_has_only_the_cards_that_it_was_given(
+    driver: Path, nodes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (nodes / "nvidia0").touch()
+    assert nvidia_devices(driver) == (info(0, "Tesla T4", SECOND),)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")  # of those, as a batch system sets it
+    assert nvidia_devices(driver) == (info(0, "Tesla T4", SECOND),)
+    (nodes / "nvidia1").touch()
+    assert nvidia_devices(driver) == (info(0, "NVIDIA A10", FIRST),)
+
+
+def test_cards_whose_node_is_closed_are_not_this_process_s(
+    driver: Path, nodes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = nvidia_devices(driver)
+    assert len(both) == 2, "before CUDA first runs there may be no node at all"
+    for minor in (0, 1):
+        (nodes / f"nvidia{minor}").touch()
+    closed = {nodes / "nvidia0"}
+    # As a control group does; file modes do not hold for root, who may run this test.
+    monkeypatch.setattr(nvidia.os, "access", lambda path, mode: path not in closed and Path(path).exists())
+    assert nvidia_devices(driver) == (info(0, "NVIDIA A10", FIRST),)
+    closed.add(nodes / "nvidia1")
+    assert nvidia_devices(driver) == both, "CUDA itself is to say why"
+
+
+@pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with a driver, whose kernel has no folder of cards."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

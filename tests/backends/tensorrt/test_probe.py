@@ -18,6 +18,7 @@ from backends.tensorrt.library import load_module
 from backends.tensorrt.probe import availability
 from backends.tensorrt.products import RTX, TENSORRT
 from tests.backends.tensorrt.machines import machine
+from tests.backends.tiny import tiny_model
 
 CARDS = (DeviceInfo(Device("cuda", 0), "Tesla T4", "0000:3b:00.0"),)
 
@@ -47,6 +48,19 @@ def test_all_there_is_usable_with_its_cards_and_versions(packages: dict[str, str
     assert not found.reason
     assert found.devices == CARDS
     assert found.versions == {"tensorrt": "11.4.0.106", "cuda-bindings": "13.5.0", "driver's CUDA": "13.0"}
+
+
+def test_an_engine_of_a_library_for_another_cuda_is_another_engine(tmp_path: Path, packages: dict[str, str]) -> None:
+    model = tiny_model(tmp_path)
+    with machine() as here:
+        for name, how in (
+            ("tensorrt-cu13", "built now"),
+            ("tensorrt-cu13", "from the cache"),
+            ("tensorrt-cu12", "built now"),
+        ):
+            packages.clear()
+            packages[name] = "11.4.0.106"
+            assert here.prepare(model).settings["engine"] == how
 
 
 @pytest.mark.parametrize(
