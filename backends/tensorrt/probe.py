@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from backends import host
 from backends._cuda import Vendor
 from backends.base import Availability, DeviceInfo
-from backends.tensorrt.products import DRIVERS, Product, cuda_of
+from backends.tensorrt.products import DRIVERS, Product, built_for
 
 #: The oldest CUDA that the driver must know, for libraries built for a major version of CUDA: r580 and r535.
 _OLDEST = {13: 13000, 12: 12020}
@@ -41,12 +41,6 @@ def installed_package(product: Product) -> tuple[str, str]:
         if found := host.package_version(name):
             return name, found
     return "", ""
-
-
-def built_for(product: Product) -> int | None:
-    """Major version of CUDA that the installed library was built for; None where no package tells."""
-    names = [name for name in product.packages if host.package_version(name)]
-    return next((major for name in names if (major := cuda_of(name)) is not None), None)
 
 
 def dotted(version: int) -> str:

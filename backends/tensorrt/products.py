@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backends import host
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -44,6 +46,7 @@ RTX = Product(
 DRIVERS = {13: 580, 12: 535}
 
 
-def cuda_of(package: str) -> int | None:
-    """Major version of CUDA in the name of a distribution, as tensorrt-cu13; None where it has none."""
-    return next((major for major in DRIVERS if f"-cu{major}" in package), None)
+def built_for(product: Product) -> int | None:
+    """Major version of CUDA that the installed library was built for, by its packages' names; None where none tells."""
+    present = [name for name in product.packages if host.package_version(name)]
+    return next((major for name in present for major in DRIVERS if f"-cu{major}" in name), None)

@@ -13,7 +13,7 @@ from backends.base import Model, ModelMismatch, OptionValue, Precision
 from backends.convert.graph import Graph
 from backends.tensorrt.library import Library
 from backends.tensorrt.precision import Route, dotted
-from backends.tensorrt.probe import built_for
+from backends.tensorrt.products import built_for
 
 Shape = tuple[int, ...]
 #: Changed whenever an engine would come out otherwise from the same fields.
