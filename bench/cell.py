@@ -143,6 +143,8 @@ class _Closing:
             self._session.close()
         except BackendError as failed:
             self.failure = str(failed)
+        except Exception as failed:  # what a vendor's object raises when it goes
+            self.failure = f"{type(failed).__name__}: {failed}"
 
 
 def _by_device(task: CellTask, subject: Subject, session: Session, phase: Callable[[str], None]) -> DeviceTimes | None:

@@ -5,6 +5,7 @@ NVIDIA's cuda-bindings come as wheels and have CUDA graphs; pycuda is built agai
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,16 +58,20 @@ def open_cuda(device_index: int, api: str = "auto", vendor: Vendor | None = None
     Raises BackendUnavailable where no module, no driver, one too old, or no such device is there; DeviceError where
     the device fails; ValueError for an `api` that is none of APIS.
     """
-    name, version, module = _choose(api, vendor or Vendor())
+    vendor = vendor or Vendor()
+    name, version, module = _choose(api, vendor)
     if name == bindings.NAME:
         return bindings.BindingsCuda(module, device_index, version)
-    return pycuda.PycudaCuda(module, device_index, version)
+    return pycuda.PycudaCuda(module, device_index, version, vendor.pop_context)
 
 
 def device_facts(device_index: int, api: str = "auto", vendor: Vendor | None = None) -> DeviceFacts:
     """What CUDA tells of a device. Opens it, since free memory is known only then. Raises as `open_cuda` does."""
-    name, _, module = _choose(api, vendor or Vendor())
-    return DeviceFacts(**(bindings.facts if name == bindings.NAME else pycuda.facts)(module, device_index))
+    vendor = vendor or Vendor()
+    name, _, module = _choose(api, vendor)
+    if name == bindings.NAME:
+        return DeviceFacts(**bindings.facts(module, device_index))
+    return DeviceFacts(**pycuda.facts(module, device_index, vendor.pop_context))
 
 
 def _choose(api: str, vendor: Vendor) -> tuple[str, str, Any]:
@@ -77,11 +82,21 @@ def _choose(api: str, vendor: Vendor) -> tuple[str, str, Any]:
     if not vendor.driver_version():
         raise BackendUnavailable(NO_DRIVER)
     there = vendor.installed()
-    wanted = [name for name in PACKAGES if name in there] if api == "auto" else [api]
-    if not wanted or wanted[0] not in there:
+    wanted = [name for name in PACKAGES if name in there and api in ("auto", name)]
+    if not wanted:
         raise BackendUnavailable(_missing(api, there, vendor.driver_version()))
-    name = wanted[0]
-    return name, there[name], vendor.bindings() if name == bindings.NAME else vendor.pycuda()
+    first, *others = wanted
+    try:
+        return first, there[first], _load(first, vendor)
+    except BackendUnavailable:
+        for name in others:
+            with suppress(BackendUnavailable):
+                return name, there[name], _load(name, vendor)
+        raise
+
+
+def _load(name: str, vendor: Vendor) -> Any:
+    return vendor.bindings() if name == bindings.NAME else vendor.pycuda()
 
 
 def _missing(api: str, there: Any, driver_version: int) -> str:

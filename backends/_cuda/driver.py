@@ -1,11 +1,18 @@
-"""The driver's version, asked of its own library: safe where nothing else of CUDA is."""
+"""What is asked of the driver's own library, which is safe where nothing else of CUDA is."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from contextlib import suppress
 
 _LIBRARY = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+
+
+def pop_context() -> None:
+    """Take this thread's current context off the driver's stack, where there is one."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(_LIBRARY).cuCtxPopCurrent_v2(ctypes.byref(ctypes.c_void_p()))
 
 
 def version() -> int:

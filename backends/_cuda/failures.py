@@ -10,21 +10,28 @@ NO_DRIVER = (
     " GPUs (docker run --gpus all)."
 )
 
+_HOST_MEMORY = "measure smaller batches, or free memory of the host (free -h) and see the container's limit"
 _UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
-def failure(call: str, code: int, name: str = "", asked: int = 0, free: tuple[int, int] | None = None) -> DeviceError:
+def failure(
+    call: str, code: int, name: str = "", asked: int = 0, free: tuple[int, int] | None = None, pinned: bool = False
+) -> DeviceError:
     """The error of a call: the code, its name and meaning, and what to do.
 
-    Out of memory, `asked` are the bytes that were wanted and `free` what the device has free, and in all.
+    Out of memory, `asked` are the bytes that were wanted and `free` what the device has free, and in all; `pinned` if
+    it is the host's memory that there is too little of.
     """
     known = explain(code)
     told = f"{name}: {known.meaning}" if name and name != known.meaning else known.meaning
     if code == OUT_OF_MEMORY and asked:
         told += f" for {size(asked)}"
-        if free is not None:
+        if pinned:
+            told += " of page-locked host memory"
+        elif free is not None:
             told += f"; {size(free[0])} of {size(free[1])} are free"
-    return DeviceError(f"{call} failed with {code} ({told}); {known.advice}.")
+    advice = _HOST_MEMORY if pinned and code == OUT_OF_MEMORY else known.advice
+    return DeviceError(f"{call} failed with {code} ({told}); {advice}.")
 
 
 def at_opening(code: int, error: DeviceError) -> BackendError:

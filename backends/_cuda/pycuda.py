@@ -24,27 +24,29 @@ _NON_BLOCKING = 1
 
 
 class Library:
-    """The module, its exceptions as DeviceError."""
+    """The module, its exceptions as DeviceError; `pop_context` takes the driver's current context off its stack."""
 
-    def __init__(self, module: Any) -> None:
+    def __init__(self, module: Any, pop_context: Callable[[], None]) -> None:
         self.module = module
+        self.pop_context = pop_context
 
-    def do(self, action: Callable[..., Any], *arguments: object, asked: int = 0) -> Any:
+    def do(self, action: Callable[..., Any], *arguments: object, asked: int = 0, pinned: bool = False) -> Any:
         """What `action` gives. Raises DeviceError."""
         try:
             return action(*arguments)
         except self.module.Error as error:
-            told = self.failure(error, asked)
+            told = self.failure(error, asked, pinned)
         # A traceback holds this frame, and must not hold the stream: pycuda destroys it where nothing refers to it.
         del action, arguments
         raise told
 
-    def failure(self, error: Exception, asked: int = 0) -> DeviceError:
+    def failure(self, error: Exception, asked: int = 0, pinned: bool = False) -> DeviceError:
         """The error of a call, out of pycuda's one line about it."""
         call, code, words = parsed(error)
         if code is None:
             return DeviceError(f"{call} failed ({words}); {explain(999).advice}.")
-        return failure(call, code, words, asked, self._free() if code == OUT_OF_MEMORY and asked else None)
+        free = self._free() if code == OUT_OF_MEMORY and asked and not pinned else None
+        return failure(call, code, words, asked, free, pinned)
 
     def _free(self) -> tuple[int, int] | None:
         """Free and total bytes, where the device still tells."""
@@ -84,10 +86,10 @@ class PycudaCuda(Resources):
     name = NAME
     has_graphs = False
 
-    def __init__(self, module: Any, device: int, version: str) -> None:
+    def __init__(self, module: Any, device: int, version: str, pop_context: Callable[[], None]) -> None:
         super().__init__()
         self.version = version
-        self._library = library = Library(module)
+        self._library = library = Library(module, pop_context)
         # What pycuda makes belongs to the topmost context object: a second one on the same device would take with it
         # what the first has made since. So all users in a thread share one.
         self._stream = self.open_shared(
@@ -108,7 +110,7 @@ class PycudaCuda(Resources):
 
     def allocate_pinned(self, size: int) -> PinnedMemory:
         self.check_allocation(size)
-        bytes_: Array = self._library.do(self._library.module.pagelocked_empty, size, np.uint8, asked=size)
+        bytes_: Array = self._library.do(self._library.module.pagelocked_empty, size, np.uint8, asked=size, pinned=True)
         allocation: Any = bytes_.base
         self.release_later(lambda: self._library.do(allocation.free))
         return PinnedMemory(int(bytes_.ctypes.data), size, bytes_)
@@ -143,7 +145,7 @@ def _entered(library: Library, device: int) -> Any:
     try:
         library.do(context.push)
     except DeviceError:
-        library.do(context.detach)
+        _released(library, context)
         raise
     return context
 
@@ -153,7 +155,17 @@ def _left(library: Library, context: Any) -> None:
     try:
         library.do(context.pop)
     finally:
-        library.do(context.detach)
+        _released(library, context)
+
+
+def _released(library: Library, context: Any) -> None:
+    """One holder of the context less.
+
+    pycuda makes a context current to detach it, and takes for granted that it is popped by that; releasing a primary
+    one pops nothing.
+    """
+    library.do(context.detach)
+    library.pop_context()
 
 
 class _Event:
@@ -184,9 +196,9 @@ class _Gone:
         raise DeviceError("CUDA is closed here; open it again.")
 
 
-def facts(module: Any, device: int) -> dict[str, Any]:
+def facts(module: Any, device: int, pop_context: Callable[[], None]) -> dict[str, Any]:
     """What `device_facts` tells, by its names. Raises BackendUnavailable, DeviceError."""
-    library = Library(module)
+    library = Library(module, pop_context)
     share(module, device, lambda: _entered(library, device), lambda context: _left(library, context))
     try:
         free, total = library.do(module.mem_get_info)

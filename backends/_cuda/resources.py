@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -51,8 +52,9 @@ class Resources(ABC):
         self.release_later(lambda: unshare(module))
         try:
             return make_stream()
-        except BackendError:
-            self.close()
+        except BaseException:
+            with suppress(BackendError):
+                self.close()
             raise
 
     def release_later(self, release: Callable[[], None]) -> None:
@@ -81,11 +83,11 @@ class Resources(ABC):
         self._closed = True
         if self._stream is not None:
             self.release_later(self.synchronize)
-        first: BackendError | None = None
+        first: BaseException | None = None
         while self._releases:
             try:
                 self._releases.pop()()
-            except BackendError as error:
+            except BaseException as error:  # Ctrl-C, too, must not leave a thread with its device open
                 first = first or error
         for name in _CALLS:
             setattr(self, name, _raise_closed)
@@ -98,7 +100,11 @@ class Resources(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except BackendError:
+            if error is None:  # else that is what is told: closing what has failed often fails too
+                raise
 
 
 def check_copy(size: int, device: DeviceMemory, host: PinnedMemory) -> None:

@@ -34,7 +34,7 @@ def load_bindings(import_module: Import = importlib.import_module) -> Any:
     """`cuda.bindings.runtime`. Raises BackendUnavailable."""
     try:
         return import_module("cuda.bindings.runtime")
-    except ImportError as error:
+    except Exception as error:  # a broken installation can raise anything at import
         raise BackendUnavailable(
             f"cuda-bindings does not load ({_reason(error)}); install it again, 12.8 or newer of your driver's major"
             " version."
@@ -45,7 +45,7 @@ def load_pycuda(import_module: Import = importlib.import_module) -> Any:
     """`pycuda.driver`. Raises BackendUnavailable."""
     try:
         return import_module("pycuda.driver")
-    except ImportError as error:
+    except Exception as error:  # a broken installation can raise anything at import
         if "libcuda.so" in str(error):
             raise BackendUnavailable(NO_DRIVER) from None
         raise BackendUnavailable(
@@ -54,15 +54,16 @@ def load_pycuda(import_module: Import = importlib.import_module) -> Any:
         ) from None
 
 
-def _reason(error: ImportError) -> str:
+def _reason(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """Where the modules come from, what is installed, and the driver's version (13000 for 13.0, 0 for none)."""
+    """Where the modules come from and what is installed; of the driver its version (13000 for 13.0, 0 for none)."""
 
     bindings: Callable[[], Any] = load_bindings
     pycuda: Callable[[], Any] = load_pycuda
     installed: Callable[[], Mapping[str, str]] = installed
     driver_version: Callable[[], int] = driver.version
+    pop_context: Callable[[], None] = driver.pop_context

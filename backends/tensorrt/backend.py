@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -105,8 +106,9 @@ class TensorRTBackend(Backend):
         try:
             library = self._ready()
             facts = device_facts(device.index, str(options["cuda_api"]), self._cuda())
-        except BackendError:
-            cuda.close()
+        except BaseException:
+            with suppress(BackendError):
+                cuda.close()
             raise
         runs_on = DeviceInfo(device, facts.name, nvidia.plain_address(facts.address))
         return TensorRTSession(library, cuda, artifact, runs_on, graph=bool(options["graph"]), plan=plan)

@@ -283,7 +283,9 @@ def test_out_of_memory_names_what_was_asked_and_what_is_free(api: str) -> None:
 def test_pinned_memory_that_is_not_there_is_told(api: str) -> None:
     faults = (Fault(call="cudaHostAlloc", nth=1, code=2),)
     with machine(api, faults=faults) as (_, cuda):
-        with pytest.raises(DeviceError, match=r"HostAlloc failed with 2 .*out of memory for 1000 bytes"):
+        with pytest.raises(
+            DeviceError, match=r"HostAlloc failed with 2 .*for 1000 bytes of page-locked host memory\); .*free -h"
+        ):
             cuda.allocate_pinned(SIZE)
         cuda.allocate_pinned(SIZE)
 
@@ -344,6 +346,35 @@ def test_a_release_that_fails_does_not_stop_the_others(api: str, call: str) -> N
     else:
         with pytest.raises(DeviceError, match=f"{call} failed with 999"):
             cuda.close()
+    assert world.end() == []
+
+
+def test_what_failed_first_is_told_and_not_that_closing_failed_too(api: str) -> None:
+    world = world_of(faults=(Fault(call="launch", nth=1, code=700, effect="later"),))
+    cuda = open_cuda(0, api, vendor(world))
+    Pipe(world, cuda).run(1)
+
+    def fail() -> None:
+        with cuda:
+            raise ValueError("the cause")
+
+    with pytest.raises(ValueError, match="the cause"):
+        fail()
+    assert world.end() == []
+
+
+def test_ctrl_c_while_it_closes_leaves_nothing_open(api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of(devices=2)
+    cuda = open_cuda(0, api, vendor(world))
+    cuda.allocate(SIZE)
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cuda, "synchronize", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        cuda.close()
+    open_cuda(1, api, vendor(world)).close()  # a thread has one device at a time
     assert world.end() == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -153,6 +154,18 @@ def test_facts_do_not_disturb_what_is_open(api: str) -> None:
     assert world.end() == []
 
 
+def test_pycuda_leaves_no_context_that_is_gone_on_the_drivers_stack() -> None:
+    world = world_of()
+    for _ in range(2):
+        device_facts(0, "pycuda", vendor(world))
+        open_cuda(0, "pycuda", vendor(world)).close()
+        assert world.contexts.stack == []
+    device_facts(0, "cuda-bindings", vendor(world))
+    device_facts(0, "pycuda", vendor(world))
+    assert len(world.contexts.stack) == 1, "the runtime's own"
+    assert world.end() == []
+
+
 def test_apis_are_those_that_users_name() -> None:
     assert APIS == ("auto", "cuda-bindings", "pycuda")
 
@@ -174,6 +187,22 @@ def test_a_package_whose_module_does_not_load_is_told() -> None:
         load_bindings(fail)
     with pytest.raises(BackendUnavailable, match=r"pycuda does not load .*built against one CUDA toolkit"):
         load_pycuda(fail)
+
+
+def test_a_broken_module_is_passed_over_where_another_works() -> None:
+    def broken(name: str) -> ModuleType:
+        raise AttributeError("module 'cuda' has no attribute 'bindings'")
+
+    world = world_of()
+    found = replace(vendor(world), bindings=lambda: load_bindings(broken))
+    with open_cuda(0, "auto", found) as cuda:
+        assert cuda.name == "pycuda"
+    with pytest.raises(BackendUnavailable, match=r"cuda-bindings does not load .*has no attribute 'bindings'"):
+        open_cuda(0, "cuda-bindings", found)
+    both = replace(found, pycuda=lambda: load_pycuda(broken))
+    with pytest.raises(BackendUnavailable, match="cuda-bindings does not load"):
+        open_cuda(0, "auto", both)
+    assert world.end() == []
 
 
 def test_cuda_bindings_say_themselves_that_there_is_no_driver() -> None:

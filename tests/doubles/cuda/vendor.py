@@ -22,4 +22,5 @@ def vendor(world: World, installed: Sequence[str] = PACKAGES) -> Vendor:
         pycuda=lambda: load_pycuda(imported),
         installed=lambda: {name: VERSIONS[name] for name in installed},
         driver_version=lambda: world.config.driver_version,
+        pop_context=world.context_pop,
     )
