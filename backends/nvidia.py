@@ -14,6 +14,8 @@ from backends.base import Device, DeviceInfo
 
 _KERNEL = Path("/proc/driver/nvidia/gpus")
 _NODES = Path("/dev")
+_UNNAMED = "NVIDIA GPU"
+_NUMBER = re.compile(r"\+?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,14 @@ def unlisted() -> str:
     )
 
 
+def same_card(listed: str, told: str) -> bool:
+    """Whether CUDA may call that card by the name `told` which the driver lists as `listed`.
+
+    CUDA adds the size of the part to a card's name where it shows a part (MIG). An L40S is no L4, though.
+    """
+    return listed in (told, _UNNAMED) or told.startswith(f"{listed} MIG ")
+
+
 def plain_address(text: str) -> str:
     """A PCI address in one spelling, 0000:3b:00.0: NVML has a longer domain, and CUDA upper case."""
     parts = re.fullmatch(r"([0-9a-fA-F]+):([0-9a-fA-F]+):([0-9a-fA-F]+)\.([0-9a-fA-F]+)", text.strip())
@@ -68,21 +78,29 @@ def plain_address(text: str) -> str:
 
 
 def _masked(cards: tuple[_Listed, ...], mask: str) -> list[_Listed] | None:
-    """What CUDA_VISIBLE_DEVICES leaves, in its order; None where it names cards in a way that cannot be followed."""
+    """What CUDA_VISIBLE_DEVICES leaves, in its order; None where it names cards in a way that cannot be followed.
+
+    CUDA stops at the first entry that is no device or of another kind than the first, takes the beginning of a UUID
+    that no other card has, reads a number as strtoul does, and shows nothing at all where a card is named twice.
+    """
+    entries = [entry.strip() for entry in mask.split(",")]
+    if entries[0].startswith("MIG-"):
+        return None
+    by_uuid = entries[0].startswith("GPU-")
+    if by_uuid and not all(card.uuid for card in cards):
+        return None
     visible: list[_Listed] = []
-    for entry in map(str.strip, mask.split(",")):
-        if entry.startswith("GPU-"):
-            # CUDA takes the beginning of a UUID that no other card has.
-            found = [card for card in cards if card.uuid.lower().startswith(entry.lower())]
-            if not all(card.uuid for card in cards):
-                return None
-        elif entry.startswith("MIG-"):
-            return None
+    for entry in entries:
+        number = _NUMBER.match(entry)
+        if by_uuid:
+            beginning = entry.lower() if entry.startswith("GPU-") else "no UUID"
+            found = [card for card in cards if card.uuid.lower().startswith(beginning)]
         else:
-            number = int(entry) if entry.isascii() and entry.isdecimal() else len(cards)
-            found = list(cards[number : number + 1])
+            found = [cards[int(number[0])]] if number and int(number[0]) < len(cards) else []
         if len(found) != 1:
-            break  # CUDA stops at the first entry that is no device
+            break
+        if found[0] in visible:
+            return []
         visible += found
     return visible
 
@@ -90,7 +108,7 @@ def _masked(cards: tuple[_Listed, ...], mask: str) -> list[_Listed] | None:
 def _listed(kernel: Path) -> tuple[_Listed, ...]:
     """By the kernel's driver; where its folder is missing, as in WSL and some sandboxes, by NVML."""
     if kernel.is_dir():
-        return _permitted([_by_kernel(folder) for folder in sorted(kernel.iterdir())])
+        return _permitted([card for folder in sorted(kernel.iterdir()) if (card := _by_kernel(folder))])
     return _by_nvml() if driver.version() else ()
 
 
@@ -104,15 +122,18 @@ def _permitted(cards: list[_Listed]) -> tuple[_Listed, ...]:
     return mine or tuple(cards)
 
 
-def _by_kernel(folder: Path) -> _Listed:
+def _by_kernel(folder: Path) -> _Listed | None:
+    """None for a card that the machine's owner has excluded, which CUDA does not count."""
     try:
         text = (folder / "information").read_text(encoding="utf-8", errors="replace")
     except OSError:
         text = ""
-    told = dict(re.findall(r"^(Model|GPU UUID|Device Minor):[ \t]*(\S.*?)\s*$", text, re.MULTILINE))
+    told = dict(re.findall(r"^(Model|GPU UUID|Device Minor|GPU Excluded):[ \t]*(\S.*?)\s*$", text, re.MULTILINE))
+    if told.get("GPU Excluded") == "Yes":
+        return None
     uuid, minor = told.get("GPU UUID", ""), told.get("Device Minor", "")
     return _Listed(
-        told.get("Model", "NVIDIA GPU"),
+        told.get("Model", _UNNAMED),
         plain_address(folder.name),
         "" if "?" in uuid else uuid,
         f"nvidia{minor}" if minor.isascii() and minor.isdecimal() else "",
@@ -127,21 +148,28 @@ def _by_nvml() -> tuple[_Listed, ...]:
         pynvml.nvmlInit()
     except Exception:  # the package is not there, or its library, or the driver
         return ()
+    found = []
     try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        return tuple(
-            _Listed(
-                _text(pynvml.nvmlDeviceGetName(handle)),
-                plain_address(_text(pynvml.nvmlDeviceGetPciInfo(handle).busId)),
-                _text(pynvml.nvmlDeviceGetUUID(handle)),
-            )
-            for handle in handles
-        )
+        count = pynvml.nvmlDeviceGetCount()
+        for index in range(count):
+            with suppress(pynvml.NVMLError):  # a card that is lost, or not this process's
+                found.append(_told_by_nvml(pynvml, pynvml.nvmlDeviceGetHandleByIndex(index)))
     except pynvml.NVMLError:
         return ()
     finally:
         with suppress(pynvml.NVMLError):
             pynvml.nvmlShutdown()
+    if len(found) < count:  # whether CUDA counts those that are missing is not known
+        found = [replace(card, address="") for card in found]
+    return tuple(found)
+
+
+def _told_by_nvml(nvml: Any, handle: Any) -> _Listed:
+    return _Listed(
+        _text(nvml.nvmlDeviceGetName(handle)),
+        plain_address(_text(nvml.nvmlDeviceGetPciInfo(handle).busId)),
+        _text(nvml.nvmlDeviceGetUUID(handle)),
+    )
 
 
 def _text(told: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Self
 from backends import registry
 from backends.base import Array, Artifact, Backend, Device, DeviceError, Feeds, OptionValue, Precision, Session
 from backends.casting import cast_feeds
+from backends.nvidia import same_card
 from bench.plan import CellTask, WorkloadSpec
 from bench.samples import sample_strip
 from bench.workloads import load as load_workload
@@ -64,13 +65,13 @@ class Subject:
     def check_card(self, session: Session, card: str, address: str) -> None:
         """Raise DeviceError where the runtime itself tells of another card than the one that was planned.
 
-        By the address where both sides know one; names alone may have an addition, as for a part of a card.
+        By the address where both sides know one, else by the name.
         """
         found = session.runs_on
         if found is None:
             return
         by_address = found.address and address
-        if found.address == address if by_address else not found.card or found.card.startswith(card):
+        if found.address == address if by_address else not found.card or same_card(card, found.card):
             return
         shown, planned = _named(found.card, found.address), _named(card, address)
         hint = "; leave CUDA_DEVICE_ORDER unset, and name cards by number in CUDA_VISIBLE_DEVICES"

@@ -61,11 +61,19 @@ class ArtifactCache:
                 # Another process may have built it while this one waited.
                 return _load(final, key) or self._build(final, key, build)
         except OSError as error:
-            place = error.filename or self._folder
+            place = Path(error.filename or self._folder)
+            if not place.absolute().is_relative_to(self._folder.absolute()):  # what it is built from
+                raise ConversionError(f"{place}: {error.strerror or error}; check that file and try again.") from error
             raise ConversionError(
                 f"cannot keep a built model in {self._folder} ({place}: {error.strerror or error}); free some space,"
                 " or name another folder with --cache."
             ) from error
+
+    def forget(self, found: Cached) -> None:
+        """Take it out of the cache, unless another process has built it again meanwhile."""
+        with contextlib.suppress(OSError), self._alone(found.path):
+            if _sha256(found.path) == found.sha256:
+                found.path.unlink()
 
     def log(self, key: Mapping[str, str]) -> Path:
         """Where the build of that key keeps what its tool printed; the folder exists. Raises ConversionError."""

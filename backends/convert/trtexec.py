@@ -7,6 +7,7 @@ installed one has is read from its --help. Tested with a double that keeps these
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
@@ -136,7 +137,7 @@ def convert(
         "precision": precision.value,
         "tool": f"TensorRT {trtexec.version or 'of unknown version'}; {trtexec.identity}",
         # An engine for a card that nobody could name must not be taken for another machine's.
-        "card": card or f"unknown card of {platform.node()}",
+        "card": card or f"unknown card of {platform.node()}, {_visible_devices()}",
         "host": f"{platform.system()} {platform.machine()}",
     }
     command("trtexec", "", "", shapes, precision, trtexec.options)  # refuses before anything is started
@@ -145,8 +146,9 @@ def convert(
     def build(path: Path) -> None:
         model = graph.copy_into(path.parent).name
         line = command(str(trtexec.path), model, path.name, shapes, precision, trtexec.options)
-        # Numbers cards as the probe of this package does, so that the first one is the `card` of the key.
-        text = tool.run(line, path.parent, log, explain, limit_s, {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"})
+        # Numbers cards as the probe and the workers do, so that the first one is the `card` of the key.
+        order = {"CUDA_DEVICE_ORDER": os.environ.get("CUDA_DEVICE_ORDER", "PCI_BUS_ID")}
+        text = tool.run(line, path.parent, log, explain, limit_s, order)
         if not path.is_file() or path.stat().st_size == 0:
             raise tool.failure("trtexec", "ended with status 0 but wrote no engine", explain(text), log)
 
@@ -157,6 +159,11 @@ def convert(
         "fp32 (TF32 off)" if precision is Precision.FP32 else "fp16 (--fp16: TensorRT may keep layers in fp32 or tf32)"
     )
     return Conversion(cached.path, cached.sha256, cached.hit, words, key, notes)
+
+
+def _visible_devices() -> str:
+    """What decides which card is CUDA's first."""
+    return ", ".join(f"{name}={os.environ.get(name, '')}" for name in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"))
 
 
 def explain(output: str) -> Explained:

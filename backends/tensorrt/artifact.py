@@ -8,14 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backends._cuda import Cuda
 from backends.base import Artifact, DeviceError, Model, ModelMismatch, Precision
 from backends.convert import ArtifactCache, Graph, read_graph
-from backends.convert.cache import Cached
 from backends.convert.half import to_fp16
 from backends.tensorrt.build import build
 from backends.tensorrt.library import Library
@@ -59,7 +57,7 @@ def built(library: Library, recipe: Recipe, open_cuda: Callable[[], Cuda]) -> Ar
     with open_cuda():
         found, reason = cache.get(key, "engine", make), ""
         if found.hit and (reason := refusal(library, found.path)):
-            _forget(found)
+            cache.forget(found)
             found = cache.get(key, "engine", make)
     how = "from the cache" if found.hit else "built now"
     again = {"built again": f"the one in the cache was refused: {reason}"} if reason else {}
@@ -82,13 +80,6 @@ def refusal(library: Library, path: Path) -> str:
     except DeviceError as error:
         return str(error).partition(" failed: ")[2].rpartition("; ")[0] or str(error)
     return ""
-
-
-def _forget(found: Cached) -> None:
-    """Take it out of the cache, unless another process has built it again meanwhile."""
-    with suppress(OSError):
-        if _sha256(found.path) == found.sha256:
-            found.path.unlink()
 
 
 @dataclass(frozen=True, slots=True)

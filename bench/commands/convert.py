@@ -7,6 +7,7 @@ the tools make is kept in the cache; the folder gets copies, each with a note on
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -225,7 +226,9 @@ def _soc_version_here() -> str:
 
 
 def _card_here() -> str:
-    """Name of the card that CUDA numbers first, "" if it is not sure which one that is."""
+    """Name of the card that CUDA numbers first, "" if it is not sure which one that is, or it is a part of one."""
+    if "MIG-" in os.environ.get("CUDA_VISIBLE_DEVICES", ""):
+        return ""
     devices = nvidia.nvidia_devices()
     sure = devices and (devices[0].address or len({device.card for device in devices}) == 1)
     return devices[0].card if sure else ""

@@ -10,7 +10,7 @@ import pytest
 from backends import nvidia, registry
 from backends._cuda import driver as cuda_driver
 from backends.base import Device, DeviceInfo
-from backends.nvidia import nvidia_devices, plain_address, unlisted
+from backends.nvidia import nvidia_devices, plain_address, same_card, unlisted
 from tests.doubles.fake_pynvml import NOT_SUPPORTED, Card, FakeNvml
 
 FIRST, SECOND = "0000:3b:00.0", "0000:af:00.0"
@@ -44,6 +44,12 @@ def test_cards_have_their_pci_address(driver: Path) -> None:
         ("1", (info(0, "Tesla T4", SECOND),)),
         ("1,0", (info(0, "Tesla T4", SECOND), info(1, "NVIDIA A10", FIRST))),
         ("0,7,1", (info(0, "NVIDIA A10", FIRST),)),
+        ("0,0", ()),  # CUDA shows nothing where a card is named twice
+        (f"{A10},GPU-9a1", ()),
+        ("+1", (info(0, "Tesla T4", SECOND),)),
+        ("1st,0", (info(0, "Tesla T4", SECOND), info(1, "NVIDIA A10", FIRST))),
+        (f"{A10},1", (info(0, "NVIDIA A10", FIRST),)),  # one kind of name, that of the first
+        (f"1,{A10}", (info(0, "Tesla T4", SECOND),)),
         ("-1", ()),
         ("", ()),
         (T4, (info(0, "Tesla T4", SECOND),)),
@@ -115,6 +121,26 @@ def test_cards_whose_node_is_closed_are_not_this_process_s(
     assert nvidia_devices(driver) == both, "CUDA itself is to say why"
 
 
+def test_a_card_that_was_excluded_has_no_number(driver: Path, nodes: Path) -> None:
+    text = (driver / FIRST / "information").read_text()
+    (driver / FIRST / "information").write_text(text.replace("GPU Excluded:\t No", "GPU Excluded:\t Yes"))
+    assert nvidia_devices(driver) == (info(0, "Tesla T4", SECOND),)
+
+
+@pytest.mark.parametrize(
+    ("listed", "told", "same"),
+    [
+        ("NVIDIA L4", "NVIDIA L4", True),
+        ("NVIDIA L4", "NVIDIA L40S", False),
+        ("NVIDIA GeForce RTX 3080", "NVIDIA GeForce RTX 3080 Ti", False),
+        ("NVIDIA A100-SXM4-40GB", "NVIDIA A100-SXM4-40GB MIG 1g.5gb", True),
+        ("NVIDIA GPU", "Tesla T4", True),  # what stands for a name that could not be read
+    ],
+)
+def test_one_name_that_begins_another_is_another_card(listed: str, told: str, same: bool) -> None:
+    assert same_card(listed, told) is same
+
+
 @pytest.fixture
 def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine with a driver, whose kernel has no folder of cards."""
@@ -135,8 +161,26 @@ def test_without_the_kernels_folder_nvml_lists_them(
     assert nvidia_devices() == (info(0, "NVIDIA A10", FIRST), info(1, "Tesla T4", SECOND))
     assert unlisted() == ""
     assert nvml.users == 0
-    nvml.errors["nvmlDeviceGetName"] = NOT_SUPPORTED
+    nvml.errors["nvmlDeviceGetCount"] = NOT_SUPPORTED
     assert nvidia_devices() == ()
+    assert nvml.users == 0
+
+
+def test_a_card_that_nvml_cannot_reach_costs_the_others_their_addresses_only(
+    sandbox: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvml = FakeNvml({FIRST: Card(name="NVIDIA A10"), SECOND: Card(name="Tesla T4")})
+    reach = nvml.nvmlDeviceGetHandleByIndex
+
+    def lost(index: int) -> object:
+        if index == 0:
+            raise nvml.NVMLError(NOT_SUPPORTED)
+        return reach(index)
+
+    monkeypatch.setattr(nvml, "nvmlDeviceGetHandleByIndex", lost)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    assert nvidia_devices() == (info(0, "Tesla T4", ""),)
+    assert unlisted() == ""
     assert nvml.users == 0
 
 

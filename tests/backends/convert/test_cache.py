@@ -187,6 +187,32 @@ def test_a_full_disk_is_one_line_with_what_to_do(tmp_path: Path) -> None:
     assert files(tmp_path) == []
 
 
+def test_a_source_that_cannot_be_read_is_no_matter_of_the_cache(tmp_path: Path) -> None:
+    source = tmp_path / "model.onnx.data"
+
+    def read(path: Path) -> None:
+        path.write_bytes(source.read_bytes())
+
+    with pytest.raises(
+        ConversionError, match=r"model\.onnx\.data: No such file or directory; check that file"
+    ) as caught:
+        ArtifactCache(tmp_path / "cache").get(KEY, "om", read)
+    assert "--cache" not in str(caught.value)
+
+
+def test_what_is_forgotten_is_only_what_was_found(tmp_path: Path) -> None:
+    cache = ArtifactCache(tmp_path)
+    found = cache.get(KEY, "om", Builder())
+    found.path.write_text("built again by another")
+    cache.forget(found)
+    assert found.path.exists()
+    again = cache.get(KEY, "om", Builder())
+    assert not again.hit
+    cache.forget(again)
+    assert not again.path.exists()
+    cache.forget(again)
+
+
 def test_a_place_that_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cache = ArtifactCache(tmp_path / "file" / "cache")

@@ -109,6 +109,9 @@ def test_engines_are_bound_to_card_version_batch_and_precision(
     assert made[0].notes == ("runs only on Tesla T4, with TensorRT 8.6.1",)
     assert "whose name could not be found out" in made[5].notes[0]
     assert made[5].settings["card"].startswith("unknown card of ")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert not trtexec.convert(*variants[5], cache).hit, "perhaps of another card"
+    assert trtexec.convert(*variants[0], cache).hit
 
 
 @pytest.mark.parametrize(
