@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,14 +29,14 @@ class _Listed:
     node: str = ""
 
 
-def nvidia_devices(kernel: Path | None = None) -> tuple[DeviceInfo, ...]:
+def nvidia_devices() -> tuple[DeviceInfo, ...]:
     """The cards that this process may use and CUDA_VISIBLE_DEVICES leaves, numbered as CUDA does.
 
     In PCI order, which is CUDA's under CUDA_DEVICE_ORDER=PCI_BUS_ID; workers are started with that. Their address is
     the PCI address, left out where it cannot be told which of several cards has which number: what is measured there
     is held against this by its name, once it runs.
     """
-    cards = _listed(kernel or _KERNEL)
+    cards = _listed()
     mask = os.environ.get("CUDA_VISIBLE_DEVICES")
     followed = list(cards) if mask is None else _masked(cards, mask)
     visible = list(cards) if followed is None else followed
@@ -45,14 +46,14 @@ def nvidia_devices(kernel: Path | None = None) -> tuple[DeviceInfo, ...]:
     return tuple(DeviceInfo(Device("cuda", index), card.name, card.address) for index, card in enumerate(visible))
 
 
-def unlisted() -> str:
-    """In one line that there is a driver and no card that it lists; "" where that is not so.
+def unlisted(devices: Sequence[DeviceInfo]) -> str:
+    """In one line that there is a driver and no card that it lists; "" where that is not so, by what was found.
 
     Without it a runtime that also has a CPU would be measured there, on a machine with a GPU.
     """
-    if not driver.version() or nvidia_devices():
+    if devices or not driver.version():
         return ""
-    if os.environ.get("CUDA_VISIBLE_DEVICES") is not None and _listed(_KERNEL):
+    if os.environ.get("CUDA_VISIBLE_DEVICES") is not None and _listed():
         return ""  # hidden on purpose
     return (
         f"an NVIDIA driver is installed and no card is listed, neither in {_KERNEL} nor by NVML, so that CUDA is left"
@@ -81,7 +82,8 @@ def _masked(cards: tuple[_Listed, ...], mask: str) -> list[_Listed] | None:
     """What CUDA_VISIBLE_DEVICES leaves, in its order; None where it names cards in a way that cannot be followed.
 
     CUDA stops at the first entry that is no device or of another kind than the first, takes the beginning of a UUID
-    that no other card has, reads a number as strtoul does, and shows nothing at all where a card is named twice.
+    that no other card has, reads a number as strtoul does, and shows nothing at all where a card is named twice: so
+    torch.cuda, which counts cards without CUDA, has it.
     """
     entries = [entry.strip() for entry in mask.split(",")]
     if entries[0].startswith("MIG-"):
@@ -91,12 +93,12 @@ def _masked(cards: tuple[_Listed, ...], mask: str) -> list[_Listed] | None:
         return None
     visible: list[_Listed] = []
     for entry in entries:
-        number = _NUMBER.match(entry)
         if by_uuid:
-            beginning = entry.lower() if entry.startswith("GPU-") else "no UUID"
-            found = [card for card in cards if card.uuid.lower().startswith(beginning)]
+            is_uuid = entry.startswith("GPU-")
+            found = [card for card in cards if is_uuid and card.uuid.lower().startswith(entry.lower())]
         else:
-            found = [cards[int(number[0])]] if number and int(number[0]) < len(cards) else []
+            number = _NUMBER.match(entry)
+            found = [card for index, card in enumerate(cards) if number and index == int(number[0])]
         if len(found) != 1:
             break
         if found[0] in visible:
@@ -105,10 +107,10 @@ def _masked(cards: tuple[_Listed, ...], mask: str) -> list[_Listed] | None:
     return visible
 
 
-def _listed(kernel: Path) -> tuple[_Listed, ...]:
+def _listed() -> tuple[_Listed, ...]:
     """By the kernel's driver; where its folder is missing, as in WSL and some sandboxes, by NVML."""
-    if kernel.is_dir():
-        return _permitted([card for folder in sorted(kernel.iterdir()) if (card := _by_kernel(folder))])
+    if _KERNEL.is_dir():
+        return _permitted([card for folder in sorted(_KERNEL.iterdir()) if (card := _by_kernel(folder))])
     return _by_nvml() if driver.version() else ()
 
 

@@ -70,8 +70,10 @@ class Subject:
         found = session.runs_on
         if found is None:
             return
-        by_address = found.address and address
-        if found.address == address if by_address else not found.card or same_card(card, found.card):
+        if found.address and address:
+            if found.address == address:
+                return
+        elif not found.card or same_card(card, found.card):
             return
         shown, planned = _named(found.card, found.address), _named(card, address)
         hint = "; leave CUDA_DEVICE_ORDER unset, and name cards by number in CUDA_VISIBLE_DEVICES"

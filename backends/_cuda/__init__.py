@@ -5,7 +5,6 @@ NVIDIA's cuda-bindings come as wheels and have CUDA graphs; pycuda is built agai
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,18 +84,13 @@ def _choose(api: str, vendor: Vendor) -> tuple[str, str, Any]:
     wanted = [name for name in PACKAGES if name in there and api in ("auto", name)]
     if not wanted:
         raise BackendUnavailable(_missing(api, there, vendor.driver_version()))
-    first, *others = wanted
-    try:
-        return first, there[first], _load(first, vendor)
-    except BackendUnavailable:
-        for name in others:
-            with suppress(BackendUnavailable):
-                return name, there[name], _load(name, vendor)
-        raise
-
-
-def _load(name: str, vendor: Vendor) -> Any:
-    return vendor.bindings() if name == bindings.NAME else vendor.pycuda()
+    failed: list[BackendUnavailable] = []
+    for name in wanted:
+        try:
+            return name, there[name], vendor.bindings() if name == bindings.NAME else vendor.pycuda()
+        except BackendUnavailable as error:
+            failed.append(error)
+    raise failed[0]
 
 
 def _missing(api: str, there: Any, driver_version: int) -> str:

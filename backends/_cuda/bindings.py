@@ -51,14 +51,14 @@ class Library:
             )
         return found
 
-    def failure(self, name: str, code: int, asked: int = 0, pinned: bool = False) -> DeviceError:
+    def failure(self, name: str, code: int, asked: int = 0) -> DeviceError:
         """The error of a call. What the library remembers of it is taken away, so that no later call meets it."""
         free = None
-        if code == OUT_OF_MEMORY and asked and not pinned:
+        if code == OUT_OF_MEMORY and asked:
             failed, values = self.attempt("cudaMemGetInfo")
             free = None if failed else (int(values[0]), int(values[1]))
         self.attempt("cudaGetLastError")
-        return failure(name, code, self._name(code), asked, free, pinned)
+        return failure(name, code, self._name(code), asked, free)
 
     def _name(self, code: int) -> str:
         try:
@@ -151,7 +151,7 @@ class BindingsCuda(Resources):
     def _allocated(self, name: str, asked: int, *arguments: object) -> int:
         code, values = self._library.attempt(name, *arguments)
         if code:
-            raise self._library.failure(name, code, asked, pinned=name == "cudaHostAlloc")
+            raise self._library.failure(name, code, asked)
         return int(values[0])
 
     def _release_later(self, name: str, handle: Any) -> None:

@@ -10,27 +10,27 @@ NO_DRIVER = (
     " GPUs (docker run --gpus all)."
 )
 
+#: The calls that allocate page-locked memory, by the runtime's name and by the driver's.
+_ON_HOST = ("cudaHostAlloc", "cuMemHostAlloc")
 _HOST_MEMORY = "measure smaller batches, or free memory of the host (free -h) and see the container's limit"
 _UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
-def failure(
-    call: str, code: int, name: str = "", asked: int = 0, free: tuple[int, int] | None = None, pinned: bool = False
-) -> DeviceError:
+def failure(call: str, code: int, name: str = "", asked: int = 0, free: tuple[int, int] | None = None) -> DeviceError:
     """The error of a call: the code, its name and meaning, and what to do.
 
-    Out of memory, `asked` are the bytes that were wanted and `free` what the device has free, and in all; `pinned` if
-    it is the host's memory that there is too little of.
+    Out of memory, `asked` are the bytes that were wanted and `free` what the device has free, and in all: no matter
+    where it is the host's memory that there is too little of.
     """
     known = explain(code)
     told = f"{name}: {known.meaning}" if name and name != known.meaning else known.meaning
     if code == OUT_OF_MEMORY and asked:
         told += f" for {size(asked)}"
-        if pinned:
+        if call in _ON_HOST:
             told += " of page-locked host memory"
         elif free is not None:
             told += f"; {size(free[0])} of {size(free[1])} are free"
-    advice = _HOST_MEMORY if pinned and code == OUT_OF_MEMORY else known.advice
+    advice = _HOST_MEMORY if call in _ON_HOST and code == OUT_OF_MEMORY else known.advice
     return DeviceError(f"{call} failed with {code} ({told}); {advice}.")
 
 

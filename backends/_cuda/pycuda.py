@@ -30,23 +30,22 @@ class Library:
         self.module = module
         self.pop_context = pop_context
 
-    def do(self, action: Callable[..., Any], *arguments: object, asked: int = 0, pinned: bool = False) -> Any:
+    def do(self, action: Callable[..., Any], *arguments: object, asked: int = 0) -> Any:
         """What `action` gives. Raises DeviceError."""
         try:
             return action(*arguments)
         except self.module.Error as error:
-            told = self.failure(error, asked, pinned)
+            told = self.failure(error, asked)
         # A traceback holds this frame, and must not hold the stream: pycuda destroys it where nothing refers to it.
         del action, arguments
         raise told
 
-    def failure(self, error: Exception, asked: int = 0, pinned: bool = False) -> DeviceError:
+    def failure(self, error: Exception, asked: int = 0) -> DeviceError:
         """The error of a call, out of pycuda's one line about it."""
         call, code, words = parsed(error)
         if code is None:
             return DeviceError(f"{call} failed ({words}); {explain(999).advice}.")
-        free = self._free() if code == OUT_OF_MEMORY and asked and not pinned else None
-        return failure(call, code, words, asked, free, pinned)
+        return failure(call, code, words, asked, self._free() if code == OUT_OF_MEMORY and asked else None)
 
     def _free(self) -> tuple[int, int] | None:
         """Free and total bytes, where the device still tells."""
@@ -110,7 +109,7 @@ class PycudaCuda(Resources):
 
     def allocate_pinned(self, size: int) -> PinnedMemory:
         self.check_allocation(size)
-        bytes_: Array = self._library.do(self._library.module.pagelocked_empty, size, np.uint8, asked=size, pinned=True)
+        bytes_: Array = self._library.do(self._library.module.pagelocked_empty, size, np.uint8, asked=size)
         allocation: Any = bytes_.base
         self.release_later(lambda: self._library.do(allocation.free))
         return PinnedMemory(int(bytes_.ctypes.data), size, bytes_)

@@ -6,6 +6,7 @@ import os
 
 from backends.base import BackendUnavailable
 
+#: NVIDIA's libraries read it once in a process, and heed it whatever a program asks.
 OVERRIDE = "NVIDIA_TF32_OVERRIDE"
 
 

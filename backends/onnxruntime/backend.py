@@ -69,7 +69,7 @@ class OnnxRuntimeBackend(Backend):
             True,
             versions={name: host.package_version(name) or "" for name in present},
             devices=(*gpus, host.cpu_device()),
-            warnings=tuple(filter(None, (clash, nvidia.unlisted() if "onnxruntime-gpu" in present else ""))),
+            warnings=tuple(filter(None, (clash, nvidia.unlisted(gpus) if "onnxruntime-gpu" in present else ""))),
         )
 
     def capabilities(self, device: Device) -> Capabilities:

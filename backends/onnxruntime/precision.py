@@ -10,8 +10,6 @@ from backends.base import BackendUnavailable, Model, ModelMismatch, Precision
 from backends.onnxruntime.card import Card
 from backends.onnxruntime.providers import Settings
 
-#: NVIDIA's libraries read it once in a process, and heed it whatever a program asks: 0 turns TF32 off.
-
 
 def check(model: Model, asked: Precision, settings: Settings, card: Card) -> None:
     """Raises ModelMismatch where the file is of another precision, BackendUnavailable where the provider has no way."""

@@ -26,7 +26,6 @@ from backends.pytorch.installation import built_for_cuda
 from backends.pytorch.session import TorchSession
 
 _INSTALL = "install it with: pip install -c constraints.txt -e '.[torch]'"
-#: These capture graphs themselves, and a capture cannot hold another.
 _HALF = (Precision.FP16, Precision.BF16)
 
 
@@ -65,7 +64,7 @@ class PyTorchBackend(Backend):
             True,
             versions={"torch": version},
             devices=(*gpus, host.cpu_device()),
-            warnings=tuple(filter(None, (left_out, nvidia.unlisted() if built_for_cuda(version) else ""))),
+            warnings=tuple(filter(None, (left_out, nvidia.unlisted(found) if built_for_cuda(version) else ""))),
         )
 
     def capabilities(self, device: Device) -> Capabilities:

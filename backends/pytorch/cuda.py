@@ -25,7 +25,7 @@ from backends.pytorch import failures
 from backends.pytorch.session import TorchSession
 from backends.pytorch.streams import enter, leave
 
-#: The modes of torch.compile that make CUDA graphs.
+#: The modes of torch.compile that capture CUDA graphs themselves; a capture cannot hold another.
 WITH_GRAPHS = ("reduce-overhead", "max-autotune")
 #: Devices on which such graphs are in use.
 _POOLS: set[int] = set()

@@ -83,7 +83,7 @@ class Flags(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: bool | None
     #: the device's own time of a call is not longer than the host's; null where the device has no events
     clocks_agree: bool | None = None
-    #: the figure is none that its card cannot reach; null where the card's peak or the model's arithmetic is not known
+    #: the card's stated peak allows the figure; null where that peak or the model's arithmetic is not known
     within_peak: bool | None = None
     #: what was seen, in words, for `throttled`, `placement_ok` and `within_peak`
     throttle_reason: str = ""

@@ -26,6 +26,7 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / address).mkdir()
         text = f"Model: \t\t {name}\nIRQ:   \t\t 105\nGPU UUID: \t {uuid}\nVideo BIOS: \t ??.??.??.??.??\n"
         (tmp_path / address / "information").write_text(text)
+    monkeypatch.setattr(nvidia, "_KERNEL", tmp_path)
     return tmp_path
 
 
@@ -33,9 +34,11 @@ def info(number: int, name: str, address: str) -> DeviceInfo:
     return DeviceInfo(Device("cuda", number), name, address)
 
 
-def test_cards_have_their_pci_address(driver: Path) -> None:
-    assert nvidia_devices(driver) == (info(0, "NVIDIA A10", FIRST), info(1, "Tesla T4", SECOND))
-    assert nvidia_devices(driver / "none") == ()
+def test_cards_have_their_pci_address(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert nvidia_devices() == (info(0, "NVIDIA A10", FIRST), info(1, "Tesla T4", SECOND))
+    monkeypatch.setattr(nvidia, "_KERNEL", driver / "none")
+    monkeypatch.setattr(cuda_driver, "version", lambda: 0)
+    assert nvidia_devices() == ()
 
 
 @pytest.mark.parametrize(
@@ -63,15 +66,15 @@ def test_addresses_follow_the_mask(
     driver: Path, monkeypatch: pytest.MonkeyPatch, mask: str, expected: tuple[DeviceInfo, ...]
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", mask)
-    assert nvidia_devices(driver) == expected
+    assert nvidia_devices() == expected
 
 
 def test_an_order_of_the_users_own_leaves_addresses_unknown(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
-    assert [each.address for each in nvidia_devices(driver)] == ["", ""]
+    assert [each.address for each in nvidia_devices()] == ["", ""]
     (driver / SECOND / "information").unlink()
     (driver / SECOND).rmdir()
-    assert [each.address for each in nvidia_devices(driver)] == [FIRST]
+    assert [each.address for each in nvidia_devices()] == [FIRST]
 
 
 def test_uuids_that_the_driver_does_not_tell_leave_addresses_unknown(
@@ -80,7 +83,7 @@ def test_uuids_that_the_driver_does_not_tell_leave_addresses_unknown(
     hidden = (driver / FIRST / "information").read_text().replace(A10, "GPU-????????-????-????-????-????????????")
     (driver / FIRST / "information").write_text(hidden)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", T4)
-    assert nvidia_devices(driver) == (info(0, "NVIDIA A10", ""), info(1, "Tesla T4", ""))
+    assert nvidia_devices() == (info(0, "NVIDIA A10", ""), info(1, "Tesla T4", ""))
 
 
 @pytest.fixture
@@ -99,32 +102,32 @@ def test_a_container_has_only_the_cards_that_it_was_given(
     driver: Path, nodes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (nodes / "nvidia0").touch()
-    assert nvidia_devices(driver) == (info(0, "Tesla T4", SECOND),)
+    assert nvidia_devices() == (info(0, "Tesla T4", SECOND),)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")  # of those, as a batch system sets it
-    assert nvidia_devices(driver) == (info(0, "Tesla T4", SECOND),)
+    assert nvidia_devices() == (info(0, "Tesla T4", SECOND),)
     (nodes / "nvidia1").touch()
-    assert nvidia_devices(driver) == (info(0, "NVIDIA A10", FIRST),)
+    assert nvidia_devices() == (info(0, "NVIDIA A10", FIRST),)
 
 
 def test_cards_whose_node_is_closed_are_not_this_process_s(
     driver: Path, nodes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both = nvidia_devices(driver)
+    both = nvidia_devices()
     assert len(both) == 2, "before CUDA first runs there may be no node at all"
     for minor in (0, 1):
         (nodes / f"nvidia{minor}").touch()
     closed = {nodes / "nvidia0"}
     # As a control group does; file modes do not hold for root, who may run this test.
     monkeypatch.setattr(nvidia.os, "access", lambda path, mode: path not in closed and Path(path).exists())
-    assert nvidia_devices(driver) == (info(0, "NVIDIA A10", FIRST),)
+    assert nvidia_devices() == (info(0, "NVIDIA A10", FIRST),)
     closed.add(nodes / "nvidia1")
-    assert nvidia_devices(driver) == both, "CUDA itself is to say why"
+    assert nvidia_devices() == both, "CUDA itself is to say why"
 
 
 def test_a_card_that_was_excluded_has_no_number(driver: Path, nodes: Path) -> None:
     text = (driver / FIRST / "information").read_text()
     (driver / FIRST / "information").write_text(text.replace("GPU Excluded:\t No", "GPU Excluded:\t Yes"))
-    assert nvidia_devices(driver) == (info(0, "Tesla T4", SECOND),)
+    assert nvidia_devices() == (info(0, "Tesla T4", SECOND),)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +162,7 @@ def test_without_the_kernels_folder_nvml_lists_them(
     nvml = FakeNvml(dict(zip((FIRST, SECOND), cards, strict=True)))
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
     assert nvidia_devices() == (info(0, "NVIDIA A10", FIRST), info(1, "Tesla T4", SECOND))
-    assert unlisted() == ""
+    assert unlisted(nvidia_devices()) == ""
     assert nvml.users == 0
     nvml.errors["nvmlDeviceGetCount"] = NOT_SUPPORTED
     assert nvidia_devices() == ()
@@ -180,7 +183,7 @@ def test_a_card_that_nvml_cannot_reach_costs_the_others_their_addresses_only(
     monkeypatch.setattr(nvml, "nvmlDeviceGetHandleByIndex", lost)
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
     assert nvidia_devices() == (info(0, "Tesla T4", ""),)
-    assert unlisted() == ""
+    assert unlisted(nvidia_devices()) == ""
     assert nvml.users == 0
 
 
@@ -190,8 +193,8 @@ def test_a_driver_without_a_listed_card_is_told_by_those_that_would_go_to_the_cp
     monkeypatch.setitem(sys.modules, "pynvml", None)  # importing it fails
     monkeypatch.setattr("backends.pytorch.backend.built_for_cuda", lambda version: True)
     for words in ("no card is listed", "nvidia-smi", "nvidia-ml-py"):
-        assert words in unlisted()
-    assert registry.load("pytorch").probe().warnings == (unlisted(),)
+        assert words in unlisted(nvidia_devices())
+    assert registry.load("pytorch").probe().warnings == (unlisted(nvidia_devices()),)
     monkeypatch.setattr("backends.pytorch.backend.built_for_cuda", lambda version: False)
     assert registry.load("pytorch").probe().warnings == ()
 
@@ -202,14 +205,15 @@ def test_cards_that_are_hidden_on_purpose_are_no_reason_to_warn(
     monkeypatch.setattr(nvidia, "_KERNEL", driver)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert nvidia_devices() == ()
-    assert unlisted() == ""
+    assert unlisted(nvidia_devices()) == ""
 
 
 def test_without_a_driver_nothing_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cuda_driver, "version", lambda: 0)
+    monkeypatch.setattr(nvidia, "_KERNEL", tmp_path / "none")
     nvml = FakeNvml({FIRST: Card()})
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
-    assert nvidia_devices(tmp_path / "none") == ()
+    assert nvidia_devices() == ()
     assert nvml.calls == []
 
 
